@@ -1,0 +1,46 @@
+# `make up` and `make test` are all that one needs to know; `make help` lists the rest.
+SHELL := /bin/bash
+PYTHON ?= python3
+UV_VERSION := 0.13.9
+MADE := .venv/made
+
+.DEFAULT_GOAL := help
+.PHONY: help up down preview test lint format lock
+
+help: ## List the targets.
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
+
+up: $(MADE) ## Start Azure on this machine, deploy the checkout to it and show a prediction.
+	@.venv/bin/converge local up
+
+down: $(MADE) ## Stop all of it; data stays.
+	@.venv/bin/converge local down
+
+preview: $(MADE) ## Preview a stack without credentials: make preview STACK=prod
+	@.venv/bin/converge local preview $(or $(STACK),dev)
+
+test: $(MADE) ## Run every check and test.
+	@.venv/bin/python tests/run.py
+
+lint: $(MADE) ## Format and lint check, types.
+	@.venv/bin/ruff format --check . && .venv/bin/ruff check . && .venv/bin/pyright
+
+format: $(MADE) ## Format the code.
+	@.venv/bin/ruff format . && .venv/bin/ruff check --fix .
+
+# The environment is complete once the file `made` is newer than what it was made from; a broken attempt is made anew.
+$(MADE): requirements.txt requirements-dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Converge needs Python 3.11 or newer; name one with make PYTHON=...")'
+	@echo "making .venv with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv .venv || { echo "error: $(PYTHON) cannot make virtual environments; on Debian: apt-get install python3-venv" >&2; exit 1; }
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@.venv/bin/uv pip install --quiet --python .venv/bin/python --require-hashes --requirement requirements-dev.txt
+	@.venv/bin/uv pip install --quiet --python .venv/bin/python --no-deps --editable .
+	@touch $(MADE)
+
+LOCK := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
+lock: $(MADE) ## Write the requirements*.txt anew from the pins in pyproject.toml and the requirements*.in.
+	@$(LOCK) pyproject.toml -o requirements.txt
+	@$(LOCK) pyproject.toml --extra dev app_template/requirements.in app_template/requirements-test.in app_template/training/requirements.in -o requirements-dev.txt
+	@$(LOCK) app_template/requirements.in -o app_template/requirements.txt
+	@$(LOCK) app_template/requirements.in app_template/requirements-test.in -o app_template/requirements-test.txt

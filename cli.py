@@ -1,0 +1,34 @@
+"""The `converge` command: the sub-commands of every room, and the one place where their errors become messages."""
+
+import sys
+
+import typer
+from rich.console import Console
+
+from local_azure.cli import app as local
+from local_azure.errors import LocalAzureError
+from model_store.cli import app as model
+from model_store.errors import ModelStoreError
+
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="Converge: every commit becomes one tested, running app with its model.")
+app.add_typer(local, name="local")
+app.add_typer(model, name="model")
+
+_INTERRUPTED = 130
+
+
+def main() -> None:
+    """Runs the command line; a user's mistake ends with one message and exit code 1, never with a traceback."""
+    errors = Console(stderr=True)
+    try:
+        app()
+    except (LocalAzureError, ModelStoreError) as error:
+        errors.print(f"error: {error}", style="red", highlight=False, markup=False, soft_wrap=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        errors.print("interrupted; what runs goes on running, and the same command goes on from here", highlight=False)
+        sys.exit(_INTERRUPTED)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,60 @@
+"""Grants: who may do what, where. One function, so that every assignment is named, typed and replaced in the same way."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+import pulumi
+from pulumi_azure_native import authorization
+
+from components import naming
+
+
+class Role(Enum):
+    """Azure's built-in roles that the program assigns, by the GUID of their definition."""
+
+    ACR_PULL = "7f951dda-4ed3-4680-a7ca-43fe172d538d"
+    ACR_PUSH = "8311e382-0749-4cb8-b61a-304f252e45ec"
+    STORAGE_BLOB_DELEGATOR = "db58b8e5-c6ad-4a2a-8342-4190687cbf4a"
+    STORAGE_BLOB_DATA_READER = "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1"
+    STORAGE_BLOB_DATA_CONTRIBUTOR = "ba92f5b4-2d11-453d-a403-e96b0029c9fe"
+    MANAGED_IDENTITY_OPERATOR = "f1a07417-d97a-45cb-824c-7a7467783830"
+    AKS_RBAC_CLUSTER_ADMIN = "b1ff04bb-8a4e-4dc4-8eb5-8693973ce19b"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Principal:
+    """Who gets a right."""
+
+    id: pulumi.Input[str]
+    """Object id in Entra."""
+    type: str | None = None
+    """`ServicePrincipal` for an identity that is being created: Azure then does not look it up, where it may not have arrived. None: Azure looks it up."""
+
+
+def grant(name: str, *, role: Role, scope: pulumi.Input[str], principal: Principal, parent: pulumi.Resource) -> authorization.RoleAssignment:
+    """Assigns a role.
+
+    The name follows from scope, principal and role, because Azure refuses a second assignment of the same three under another name.
+    """
+    facts = pulumi.Output.all(scope, principal.id)
+    return authorization.RoleAssignment(
+        name,
+        role_assignment_name=facts.apply(lambda known: naming.role_assignment(known[0], known[1], role.value)),
+        role_definition_id=facts.apply(lambda known: _definition_id(known[0], role)),
+        principal_id=principal.id,
+        principal_type=principal.type,
+        scope=scope,
+        # A grant holds no data: protecting it would only make it impossible to change who deploys.
+        opts=pulumi.ResourceOptions(parent=parent, delete_before_replace=True, protect=False),
+    )
+
+
+def after(value: pulumi.Input[str], *grants: authorization.RoleAssignment) -> pulumi.Output[str]:
+    """The value, available only once the grants exist: who uses it cannot come too early."""
+    return pulumi.Output.all(value, *(grant.id for grant in grants)).apply(lambda known: known[0])
+
+
+def _definition_id(scope: str, role: Role) -> str:
+    """Built from the subscription of the scope itself, never from another."""
+    subscription = scope.split("/")[2]
+    return f"/subscriptions/{subscription}/providers/Microsoft.Authorization/roleDefinitions/{role.value}"

@@ -1,0 +1,186 @@
+"""The engine's side: Pulumi's provider protocol over gRPC, one method per call."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any, TypeVar
+
+import grpc
+from google.protobuf import empty_pb2
+from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
+
+from local_azure.arm import check, diff, invokes
+from local_azure.arm.errors import ArmError
+from local_azure.arm.resources import Resources
+from local_azure.arm.services import Services
+from local_azure.arm.spec import Context, Properties, ResourceType
+from local_azure.arm.state import State
+from local_azure.arm.types import ALL
+from local_azure.arm.wire import UNKNOWN, from_struct, has_unknown, plain, to_struct
+
+_DEFAULT_TENANT = "00000000-0000-4000-8000-00000000e47a"
+_DEFAULT_SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+def _answers_errors(method: Method) -> Method:
+    """Sends what ARM would refuse as the call's error instead of a traceback."""
+
+    @wraps(method)
+    def wrapped(self: "ArmProvider", request: Any, context: grpc.ServicerContext) -> Any:
+        try:
+            return method(self, request, context)
+        except ArmError as error:
+            context.abort(error.grpc_status, str(error))
+
+    return wrapped  # pyright: ignore[reportReturnType] - same signature, which functools.wraps does not say
+
+
+class ArmProvider(provider_pb2_grpc.ResourceProviderServicer):
+    """Simulates Azure Resource Manager for one sandbox.
+
+    Args:
+        sandbox: the folder that `safety.sandbox_of` approved.
+        version: of the real plugin that the program's SDK belongs to.
+    """
+
+    def __init__(self, sandbox: Path, version: str) -> None:
+        self._sandbox = sandbox
+        self._version = version
+        self._state = State(sandbox / "arm")
+        self._location: str | None = None
+        self._arm = self._context(_DEFAULT_SUBSCRIPTION, _DEFAULT_TENANT)
+
+    def _context(self, subscription_id: str, tenant_id: str) -> Context:
+        return Context(subscription_id=subscription_id, tenant_id=tenant_id, services=Services(self._sandbox, subscription_id))
+
+    @property
+    def _resources(self) -> Resources:
+        return Resources(self._state, self._arm)
+
+    def Handshake(self, request, context) -> provider_pb2.ProviderHandshakeResponse:  # noqa: ANN001, ARG002, N802 - the protocol's
+        return provider_pb2.ProviderHandshakeResponse(accept_secrets=True)
+
+    def GetPluginInfo(self, request, context) -> plugin_pb2.PluginInfo:  # noqa: ANN001, ARG002, N802
+        return plugin_pb2.PluginInfo(version=self._version)
+
+    def GetSchema(self, request, context) -> provider_pb2.GetSchemaResponse:  # noqa: ANN001, ARG002, N802
+        return provider_pb2.GetSchemaResponse(schema=json.dumps({"name": "azure-native", "version": self._version}))
+
+    def Attach(self, request, context) -> empty_pb2.Empty:  # noqa: ANN001, ARG002, N802
+        return empty_pb2.Empty()
+
+    def Cancel(self, request, context) -> empty_pb2.Empty:  # noqa: ANN001, ARG002, N802
+        return empty_pb2.Empty()
+
+    def CheckConfig(self, request, context) -> provider_pb2.CheckResponse:  # noqa: ANN001, ARG002, N802
+        response = provider_pb2.CheckResponse()
+        response.inputs.CopyFrom(request.news)
+        return response
+
+    def DiffConfig(self, request, context) -> provider_pb2.DiffResponse:  # noqa: ANN001, ARG002, N802
+        # Another subscription is another place: what is in the old one stays there, as with the real plugin.
+        old, new = plain(from_struct(request.olds)), plain(from_struct(request.news))
+        changed = sorted(name for name in old.keys() | new.keys() if name != "version" and old.get(name) != new.get(name))
+        kind = provider_pb2.DiffResponse.DIFF_SOME if changed else provider_pb2.DiffResponse.DIFF_NONE
+        return provider_pb2.DiffResponse(changes=kind, diffs=changed)
+
+    def Configure(self, request, context) -> provider_pb2.ConfigureResponse:  # noqa: ANN001, ARG002, N802
+        variables = {name.rsplit(":", 1)[-1]: value for name, value in request.variables.items()}
+        self._location = variables.get("location")
+        self._arm = self._context(variables.get("subscriptionId", _DEFAULT_SUBSCRIPTION), variables.get("tenantId", _DEFAULT_TENANT))
+        return provider_pb2.ConfigureResponse(acceptSecrets=True, supportsPreview=True)
+
+    @_answers_errors
+    def Invoke(self, request, context) -> provider_pb2.InvokeResponse:  # noqa: ANN001, ARG002, N802
+        answer = invokes.answer(request.tok, plain(from_struct(request.args)), self._resources)
+        response = provider_pb2.InvokeResponse()
+        getattr(response, "return").CopyFrom(to_struct(answer))
+        return response
+
+    @_answers_errors
+    def Check(self, request, context) -> provider_pb2.CheckResponse:  # noqa: ANN001, ARG002, N802
+        kind = _kind(request.type or request.urn.split("::")[2].split("$")[-1])
+        inputs, old = from_struct(request.news), from_struct(request.olds)
+        self._fill_in(kind, inputs, old, request.urn)
+        failures = [provider_pb2.CheckFailure(property=name, reason=reason) for name, reason in check.problems(kind, inputs)]
+        response = provider_pb2.CheckResponse(failures=failures)
+        response.inputs.CopyFrom(to_struct(inputs))
+        return response
+
+    def _fill_in(self, kind: ResourceType, inputs: Properties, old: Properties, urn: str) -> None:
+        """Adds name and location as the real plugin does: from the resource's Pulumi name, and from the provider's configuration.
+
+        The digits behind the name are random in the real plugin. Here they follow from the URN, so that a create that was cut off is found again.
+        """
+        name, logical_name = kind.name_property, urn.rsplit("::", 1)[-1]
+        if kind.fixed_name:
+            inputs.setdefault(name, kind.fixed_name)
+        elif name not in inputs:
+            drawn = hashlib.sha256(urn.encode()).hexdigest()[:8]
+            inputs[name] = old.get(name) or (_guid(drawn) if kind.name_rule and kind.name_rule.words == "a GUID" else f"{logical_name}{drawn}")
+        if "location" in kind.properties and "location" not in inputs and self._location:
+            inputs["location"] = old.get("location") or self._location
+
+    @_answers_errors
+    def Diff(self, request, context) -> provider_pb2.DiffResponse:  # noqa: ANN001, ARG002, N802
+        kind = _kind(request.type or request.urn.split("::")[2].split("$")[-1])
+        found = diff.changes(kind, from_struct(request.old_inputs), from_struct(request.news))
+        replaced = sorted({path for path, change in found.items() if diff.replaces(change)})
+        return provider_pb2.DiffResponse(
+            changes=provider_pb2.DiffResponse.DIFF_SOME if found else provider_pb2.DiffResponse.DIFF_NONE,
+            diffs=sorted({path.split(".")[0].split("[")[0] for path in found}),
+            replaces=replaced,
+            detailedDiff={path: provider_pb2.PropertyDiff(kind=change, inputDiff=True) for path, change in found.items()},
+            hasDetailedDiff=True,
+            # The name would be taken while the old resource exists.
+            deleteBeforeReplace=bool(replaced),
+        )
+
+    @_answers_errors
+    def Create(self, request, context) -> provider_pb2.CreateResponse:  # noqa: ANN001, ARG002, N802
+        kind = _kind(request.type or request.urn.split("::")[2].split("$")[-1])
+        inputs = from_struct(request.properties)
+        if request.preview:
+            return provider_pb2.CreateResponse(properties=to_struct({**dict.fromkeys(kind.outputs, UNKNOWN), **kind.respond(inputs)}))
+        identifier, outputs = self._resources.put(kind, plain(inputs))
+        return provider_pb2.CreateResponse(id=identifier, properties=to_struct({**kind.respond(inputs), **outputs}))
+
+    @_answers_errors
+    def Update(self, request, context) -> provider_pb2.UpdateResponse:  # noqa: ANN001, ARG002, N802
+        kind = _kind(request.type or request.urn.split("::")[2].split("$")[-1])
+        inputs = from_struct(request.news)
+        if request.preview:
+            known = from_struct(request.olds) if not has_unknown(inputs) else dict.fromkeys(kind.outputs, UNKNOWN)
+            return provider_pb2.UpdateResponse(properties=to_struct({**{name: known.get(name) for name in kind.outputs}, **kind.respond(inputs)}))
+        _, outputs = self._resources.put(kind, plain(inputs))
+        return provider_pb2.UpdateResponse(properties=to_struct({**kind.respond(inputs), **outputs}))
+
+    @_answers_errors
+    def Read(self, request, context) -> provider_pb2.ReadResponse:  # noqa: ANN001, ARG002, N802
+        found = self._state.find(request.id)
+        if found is None:
+            return provider_pb2.ReadResponse()
+        properties = {**ALL[found["token"]].respond(found["inputs"]), **found["outputs"]}
+        return provider_pb2.ReadResponse(id=found["id"], inputs=to_struct(found["inputs"]), properties=to_struct(properties))
+
+    @_answers_errors
+    def Delete(self, request, context) -> empty_pb2.Empty:  # noqa: ANN001, ARG002, N802
+        self._resources.delete(request.id)
+        return empty_pb2.Empty()
+
+
+def _kind(token: str) -> ResourceType:
+    if token not in ALL:
+        raise ArmError(
+            "ResourceTypeNotSimulated",
+            f"The simulated Azure does not know {token}. It knows {', '.join(sorted(ALL))}; docs/simulated-arm.md says how to add one.",
+        )
+    return ALL[token]
+
+
+def _guid(digits: str) -> str:
+    long = hashlib.sha256(digits.encode()).hexdigest()
+    return f"{long[:8]}-{long[8:12]}-4{long[13:16]}-8{long[17:20]}-{long[20:32]}"

@@ -1,0 +1,169 @@
+"""The network and mount namespaces that the Kubernetes node and BuildKit run in.
+
+Bridges, netfilter rules, routes and mounts of the node exist only in there: another Docker, containerd or Kubernetes on the machine
+neither sees nor loses anything, and removing the namespaces removes all of it.
+"""
+
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+import psutil
+
+from local_azure.errors import LocalAzureError
+from local_azure.processes import terminate
+from local_azure.sandbox import Sandbox
+
+_CGROUPS = Path("/sys/fs/cgroup")
+
+
+class Namespaces:
+    """Network and mount namespace of one sandbox."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._sandbox = sandbox
+        self.name = f"converge-{sandbox.id}"
+        self._link = f"cvg{sandbox.id}"
+        self._network = Path("/run/netns") / self.name
+        self._mounts = sandbox.runtime / "mounts"
+
+    @property
+    def host_address(self) -> str:
+        return f"10.231.{self._sandbox.subnet}.1"
+
+    @property
+    def node_address(self) -> str:
+        """The node's address; the machine reaches the API server and every Service through it."""
+        return f"10.231.{self._sandbox.subnet}.2"
+
+    @property
+    def pod_range(self) -> str:
+        return f"10.232.{self._sandbox.subnet}.0/24"
+
+    @property
+    def service_range(self) -> str:
+        return f"10.233.{self._sandbox.subnet}.0/24"
+
+    @property
+    def cgroup(self) -> str:
+        return f"/{self.name}"
+
+    def on_node(self, *command: str) -> list[str]:
+        """A command that runs with the node's network and mounts."""
+        return ["nsenter", f"--net={self._network}", f"--mount={self._mounts}", "--", *command]
+
+    def with_mounts(self, *command: str) -> list[str]:
+        """A command that runs with the machine's network and the node's mounts."""
+        return ["nsenter", f"--mount={self._mounts}", "--", *command]
+
+    def create(self) -> None:
+        """Makes the namespaces and the link between machine and node. What is there already is kept.
+
+        Raises:
+            LocalAzureError: not root, or the kernel refuses.
+        """
+        self._sandbox.runtime.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not self._network.exists():
+            _run("ip", "netns", "add", self.name)
+        self._create_link()
+        if not _is_mount(self._mounts):
+            self._create_mounts()
+        self._create_cgroups()
+
+    def _create_link(self) -> None:
+        if Path("/sys/class/net", self._link).exists():
+            return
+        inside = ["nsenter", f"--net={self._network}", "--"]
+        _run("ip", "link", "add", self._link, "type", "veth", "peer", "name", "eth0", "netns", self.name)
+        _run("ip", "address", "add", f"{self.host_address}/30", "dev", self._link)
+        _run("ip", "link", "set", self._link, "up")
+        _run(*inside, "ip", "link", "set", "lo", "up")
+        _run(*inside, "ip", "address", "add", f"{self.node_address}/30", "dev", "eth0")
+        _run(*inside, "ip", "link", "set", "eth0", "up")
+        _run(*inside, "ip", "route", "replace", "default", "via", self.host_address)
+        _run(*inside, "sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward")
+        _run("ip", "route", "replace", self.service_range, "via", self.node_address)
+
+    def _create_mounts(self) -> None:
+        # A file that keeps a mount namespace alive must lie on a private mount.
+        runtime = str(self._sandbox.runtime)
+        if not _is_mount(self._sandbox.runtime):
+            _run("mount", "--bind", runtime, runtime)
+            _run("mount", "--make-private", runtime)
+        self._mounts.touch()
+        _run("unshare", f"--mount={self._mounts}", "--propagation", "slave", "true")
+        # The kubelet and containerd have a few paths built in; in here these lead into the sandbox.
+        for fixed in ("/var/lib/kubelet", "/var/log/containers"):
+            ours = self._sandbox.folder / "kubernetes" / fixed.removeprefix("/").replace("/", "-")
+            ours.mkdir(parents=True, exist_ok=True)
+            Path(fixed).mkdir(parents=True, exist_ok=True)
+            _run(*self.with_mounts("mount", "--bind", str(ours), fixed))
+
+    def _create_cgroups(self) -> None:
+        for hierarchy in self._hierarchies():
+            (hierarchy / self.name).mkdir(exist_ok=True)
+        cpuset = _CGROUPS / "cpuset" / self.name
+        if cpuset.exists():
+            # A new cpuset group of cgroup v1 is empty and takes no process until it is filled.
+            for name in ("cpuset.cpus", "cpuset.mems"):
+                (cpuset / name).write_text((cpuset.parent / name).read_text())
+
+    def _hierarchies(self) -> list[Path]:
+        if (_CGROUPS / "cgroup.controllers").exists():
+            return [_CGROUPS]
+        return [path for path in _CGROUPS.iterdir() if path.is_dir() and not path.is_symlink()]
+
+    def processes(self) -> list[psutil.Process]:
+        """Everything that runs on the node, pods included, whoever started it."""
+        found: list[psutil.Process] = []
+        network = self._network.stat().st_ino if self._network.exists() else None
+        for process in psutil.process_iter():
+            try:
+                groups = Path(f"/proc/{process.pid}/cgroup").read_text()
+                inside = network is not None and Path(f"/proc/{process.pid}/ns/net").stat().st_ino == network
+            except OSError:
+                continue
+            if inside or f":/{self.name}/" in groups:
+                found.append(process)
+        return found
+
+    def remove(self) -> None:
+        """Ends what still runs in the namespaces and removes them, with mounts, rules, bridges and control groups."""
+        terminate(self.processes(), within=5)
+        if _is_mount(self._mounts):
+            _run("umount", str(self._mounts))
+        if _is_mount(self._sandbox.runtime):
+            _run("umount", "--lazy", str(self._sandbox.runtime))
+        if self._network.exists():
+            _run("ip", "netns", "delete", self.name)
+        if Path("/sys/class/net", self._link).exists():
+            _run("ip", "link", "delete", self._link)
+        for hierarchy in self._hierarchies():
+            _remove_cgroup(hierarchy / self.name)
+        shutil.rmtree(self._sandbox.runtime, ignore_errors=True)
+
+
+def _remove_cgroup(folder: Path) -> None:
+    if not folder.exists():
+        return
+    for child in folder.iterdir():
+        if child.is_dir():
+            _remove_cgroup(child)
+    folder.rmdir()
+
+
+def _is_mount(path: Path) -> bool:
+    return any(line.split()[4] == str(path) for line in Path("/proc/self/mountinfo").read_text().splitlines())
+
+
+def _run(*command: str) -> None:
+    _check(subprocess.run(command, capture_output=True, text=True, check=False), command)
+
+
+def _check(result: subprocess.CompletedProcess[str], command: Sequence[str]) -> None:
+    if result.returncode:
+        raise LocalAzureError(
+            f"the kernel refused `{' '.join(command)}`: {result.stderr.strip()}; the node needs root and the right to make namespaces "
+            "(in a container: a privileged one), or name a cluster of your own with CONVERGE_LOCAL_KUBECONTEXT"
+        )

@@ -1,0 +1,61 @@
+"""The OCI registry: one process that takes pushes, and on the node a second one that only reads the same files.
+
+The second one is why an image has the same name for BuildKit on the machine and for containerd on the node: both say localhost.
+"""
+
+import json
+
+import httpx
+
+from local_azure.processes import Service
+from local_azure.sandbox import Sandbox
+from local_azure.services.namespaces import Namespaces
+from local_azure.toolchain.debian import DebianPrograms
+
+
+def service(sandbox: Sandbox, programs: DebianPrograms) -> Service:
+    """The registry that images are pushed to."""
+    url = f"http://{sandbox.registry}/v2/"
+
+    def healthy() -> str | None:
+        try:
+            answer = httpx.get(url, timeout=2, trust_env=False)
+        except httpx.HTTPError as error:
+            return type(error).__name__
+        return None if answer.status_code == 200 else f"HTTP {answer.status_code}"
+
+    return Service(
+        name="registry",
+        command=[programs.program("docker-registry"), "serve", _configuration(sandbox, "registry", read_only=False)],
+        environment=programs.environment(),
+        healthy=healthy,
+        port=sandbox.ports.registry,
+    )
+
+
+def mirror(sandbox: Sandbox, programs: DebianPrograms, namespaces: Namespaces) -> Service:
+    """The reading registry on the node's own loopback address."""
+    return Service(
+        name="registry-mirror",
+        command=namespaces.on_node(programs.program("docker-registry"), "serve", _configuration(sandbox, "registry-mirror", read_only=True)),
+        environment=programs.environment(),
+        # It cannot be reached from the machine; a pull that fails says so in the pod's events.
+        healthy=lambda: None,
+    )
+
+
+def _configuration(sandbox: Sandbox, name: str, *, read_only: bool) -> str:
+    path = sandbox.folder / f"{name}.json"
+    configuration = {
+        "version": 0.1,
+        "log": {"level": "info", "accesslog": {"disabled": read_only}},
+        "storage": {
+            "filesystem": {"rootdirectory": str(sandbox.folder / "registry")},
+            "delete": {"enabled": True},
+            "maintenance": {"uploadpurging": {"enabled": False}, "readonly": {"enabled": read_only}},
+        },
+        "http": {"addr": f"127.0.0.1:{sandbox.ports.registry}"},
+    }
+    # JSON is YAML too, which is what the registry reads.
+    path.write_text(json.dumps(configuration, indent=2))
+    return str(path)

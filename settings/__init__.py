@@ -1,0 +1,100 @@
+"""The only reader of stack configuration and lock: typed, frozen, and with every problem reported at once by the key that was typed."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pulumi
+from pydantic import ValidationError
+from pydantic.alias_generators import to_camel
+
+from model_store import Lock, LockedService, ModelStoreError, read_lock
+from settings import agreement
+from settings.messages import NAMESPACE, SettingsError, messages, report
+from settings.schema import Service, StackSettings
+
+__all__ = ["Service", "Settings", "SettingsError", "StackSettings", "how_to_get_a_model", "load"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What a stack is to be, and what it is to run."""
+
+    stack: StackSettings
+    locked: Mapping[str, LockedService]
+    """What the lock says, by service; a service that is missing here has no model yet."""
+    unique_name: str
+    """The same for every run of a stack and different for any other stack: what derived names are made from."""
+
+    @property
+    def deployed(self) -> list[tuple[Service, LockedService]]:
+        """The services that have a model."""
+        return [(service, self.locked[service.name]) for service in self.stack.services if service.name in self.locked]
+
+    @property
+    def not_deployed(self) -> list[Service]:
+        """The services that wait for one."""
+        return [service for service in self.stack.services if service.name not in self.locked]
+
+
+def load(root: Path = Path()) -> Settings:
+    """Reads the configuration of the current stack and its lock.
+
+    Args:
+        root: folder of the project, where `locks` and the apps lie.
+
+    Raises:
+        SettingsError: with every problem that was found.
+    """
+    stack, project = pulumi.get_stack(), pulumi.get_project()
+    azure = pulumi.Config("azure-native")
+    problems = [
+        f"azure-native:{key}: is missing; set it with `pulumi config set azure-native:{key} <value> --stack {stack}`"
+        for key in ("subscriptionId", "location")
+        if not azure.get(key)
+    ]
+    lock = Lock()
+    try:
+        lock = read_lock(root / "locks" / f"{stack}.json")
+    except ModelStoreError as error:
+        problems.append(str(error))
+    values = None
+    try:
+        values = StackSettings.model_validate_json(json.dumps(_typed_values()))
+        problems += agreement.problems(values.services, lock, f"locks/{stack}.json", root)
+    except ValidationError as error:
+        problems += messages(error)
+    if problems or values is None:
+        raise SettingsError(report(problems, stack))
+    return Settings(stack=values, locked=lock.services, unique_name=f"{azure.require('subscriptionId')}/{project}/{stack}")
+
+
+def how_to_get_a_model(service: Service) -> str:
+    """What to do for a service that has none in the lock."""
+    stack, model = pulumi.get_stack(), service.model_name
+    promote = f"converge model promote {model} latest --stack {stack}" + ("" if model == service.name else f" --service {service.name}")
+    return (
+        f"service {service.name} is not deployed: locks/{stack}.json has no model for it. Publish one with `converge model publish {model} <folder>`, "
+        f"choose it with `{promote}`, then run `pulumi up` again."
+    )
+
+
+def _typed_values() -> dict[str, Any]:
+    """What was typed in the stack file, misspelt keys included. Pulumi hands over text; what is not text in YAML is JSON in it."""
+    texts = {to_camel(name) for name, field in StackSettings.model_fields.items() if isinstance(field.default, str) or field.is_required()}
+    given = {**pulumi.runtime.get_config_env(), **pulumi.runtime.config.CONFIG.get()}
+    values: dict[str, Any] = {}
+    for key, text in given.items():
+        namespace, _, name = key.partition(":")
+        if namespace == NAMESPACE:
+            values[name] = text if name in texts else _parsed(text)
+    return values
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text

@@ -1,0 +1,194 @@
+"""The simulated ARM under the real engine: create, change, replace, refresh, import, kill, destroy."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from local_azure import engine
+from local_azure.assembly import LocalAzure
+from local_azure.choices import Choices
+from local_azure.progress import Progress
+from local_azure.sandbox import Sandbox
+
+_CHECKOUT = Path(__file__).parents[2]
+
+_PROGRAM = """
+import pulumi
+import pulumi_azure_native as azure
+
+config = pulumi.Config()
+group = azure.resources.ResourceGroup("data", location="westeurope", tags={"team": config.get("team") or "ml"})
+account = azure.storage.StorageAccount(
+    "models", resource_group_name=group.name, kind=config.get("kind") or "StorageV2", sku={"name": config.get("sku") or "Standard_LRS"}
+)
+container = azure.storage.BlobContainer("container", resource_group_name=group.name, account_name=account.name, container_name="models")
+identity = azure.managedidentity.UserAssignedIdentity("identity", resource_group_name=group.name)
+registry = azure.containerregistry.Registry("registry", resource_group_name=group.name, sku={"name": "Basic"})
+azure.authorization.RoleAssignment(
+    "pull",
+    scope=registry.id,
+    principal_id=identity.principal_id,
+    principal_type="ServicePrincipal",
+    role_definition_id="/subscriptions/00000000-0000-0000-0000-000000000001/providers/Microsoft.Authorization/roleDefinitions/7f951dda-4ed3-4680-a7ca-43fe172d538d",
+)
+for number in range(config.get_int("groups") or 0):
+    azure.resources.ResourceGroup(f"more{number}", location="westeurope")
+pulumi.export("blob", account.primary_endpoints.blob)
+pulumi.export("tag", pulumi.Output.secret("a-secret-value"))
+"""
+
+
+@dataclass
+class Project:
+    """A small program in a sandbox of its own."""
+
+    folder: Path
+    variables: dict[str, str]
+
+    def pulumi(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+        command = ["pulumi", *arguments, "--stack", "test", "--non-interactive", "--color", "never"]
+        return subprocess.run(command, cwd=self.folder, env={**self.variables, **more}, capture_output=True, text=True, check=False)
+
+    def set(self, key: str, value: str) -> None:
+        assert self.pulumi("config", "set", key, value).returncode == 0
+
+    def up(self) -> str:
+        result = self.pulumi("up", "--yes", "--skip-preview")
+        assert result.returncode == 0, result.stdout + result.stderr
+        return result.stdout
+
+    def steps(self) -> dict[str, list[str]]:
+        """What a preview would do, by resource name; what stays the same is left out."""
+        result = self.pulumi("preview", "--json")
+        assert result.returncode == 0, result.stdout + result.stderr
+        found: dict[str, list[str]] = {}
+        for step in json.loads(result.stdout)["steps"]:
+            if step["op"] != "same":
+                found.setdefault(step["urn"].rsplit("::", 1)[-1], []).append(step["op"])
+        return found
+
+    @property
+    def arm_file(self) -> Path:
+        return Path(self.variables["CONVERGE_SANDBOX"]) / "arm" / "resources.json"
+
+    def resources(self) -> dict[str, Any]:
+        return json.loads(self.arm_file.read_text())["resources"]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    environment = {**os.environ, "XDG_STATE_HOME": str(tmp_path / "state")}
+    sandbox = Sandbox.of(_CHECKOUT, environment)
+    with Progress(Console(file=sys.stderr)) as progress:
+        azure = LocalAzure(sandbox, Choices(), progress)
+        azure.preview_only()
+    folder = tmp_path / "program"
+    folder.mkdir()
+    (folder / "__main__.py").write_text(_PROGRAM)
+    (folder / "Pulumi.yaml").write_text(f"name: arm\nruntime:\n  name: python\n  options:\n    virtualenv: {_CHECKOUT / '.venv'}\n")
+    made = Project(folder, {**environment, **engine.environment(sandbox, built=azure.found_pulumi is None)})
+    result = made.pulumi("stack", "init")
+    assert result.returncode == 0, result.stderr
+    made.set("azure-native:subscriptionId", "00000000-0000-0000-0000-000000000001")
+    return made
+
+
+def test_the_life_of_resources(project: Project):
+    assert {operation for operations in project.steps().values() for operation in operations} == {"create"}
+    project.up()
+    assert project.steps() == {}
+    assert json.loads(project.pulumi("stack", "output", "--json").stdout)["blob"].endswith(".blob.core.windows.net/")
+
+    project.set("team", "platform")
+    assert project.steps() == {"data": ["update"]}
+    project.set("sku", "Standard_ZRS")
+    assert project.steps() == {"data": ["update"], "models": ["update"]}
+    project.up()
+    assert project.steps() == {}
+
+    project.set("kind", "BlockBlobStorage")
+    assert "replace" in project.steps()["models"]
+
+    project.set("kind", "StorageV2")
+    document = json.loads(project.arm_file.read_text())
+    changed = next(resource for resource in document["resources"].values() if resource["token"].endswith(":ResourceGroup"))
+    changed["inputs"]["tags"] = {"team": "somebody"}
+    project.arm_file.write_text(json.dumps(document))
+    refreshed = project.pulumi("refresh", "--yes", "--diff")
+    assert '"platform" => "somebody"' in refreshed.stdout
+    assert project.steps() == {"data": ["update"]}
+    project.up()
+
+    state = (Path(project.variables["CONVERGE_SANDBOX"]) / "pulumi-state" / ".pulumi" / "stacks" / "arm" / "test.json").read_text()
+    assert "a-secret-value" not in state
+
+    assert project.pulumi("destroy", "--yes").returncode == 0
+    assert project.resources() == {}
+
+
+def test_bad_inputs_are_refused_in_the_preview_with_arms_words(project: Project):
+    project.set("sku", "Standard_XRS")
+    result = project.pulumi("preview")
+    assert result.returncode != 0
+    assert "InvalidValue: it is 'Standard_XRS'; allowed are" in result.stdout
+    assert "Traceback" not in result.stdout + result.stderr
+
+
+def test_an_existing_resource_can_be_imported(project: Project):
+    project.up()
+    identifier = next(resource["id"] for resource in project.resources().values() if resource["token"].endswith(":Registry"))
+    assert project.pulumi("state", "delete", "--yes", "--force", "--target-dependents", _urn(project, "registry")).returncode == 0
+    result = project.pulumi("import", "azure-native:containerregistry:Registry", "registry", identifier, "--yes", "--protect=false", "--generate-code=false")
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def _urn(project: Project, name: str) -> str:
+    exported = json.loads(project.pulumi("stack", "export").stdout)
+    return next(resource["urn"] for resource in exported["deployment"]["resources"] if resource["urn"].endswith(f"::{name}"))
+
+
+def test_an_engine_that_was_killed_is_continued(project: Project):
+    project.set("groups", "40")
+    running = subprocess.Popen(
+        ["pulumi", "up", "--yes", "--skip-preview", "--stack", "test", "--non-interactive"], cwd=project.folder, env=project.variables, stdout=subprocess.PIPE
+    )
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and not (project.arm_file.exists() and len(project.resources()) >= 5):
+        time.sleep(0.01)
+    running.send_signal(signal.SIGKILL)
+    running.wait(10)
+    assert 5 <= len(project.resources())
+    engine.repair_state(Path(project.variables["CONVERGE_SANDBOX"]) / "pulumi-state")
+    project.up()
+    assert len(project.resources()) == 46
+    assert project.steps() == {}
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "message"),
+    [("CONVERGE_SANDBOX", "", "CONVERGE_SANDBOX is not set"), ("CONVERGE_SANDBOX", "/", "is no sandbox")],
+)
+def test_outside_a_sandbox_the_engine_gets_no_plugin(project: Project, variable: str, value: str, message: str):
+    result = project.pulumi("preview", **{variable: value})
+    assert result.returncode != 0
+    assert message in result.stdout + result.stderr
+    assert not project.arm_file.exists()
+
+
+def test_a_state_elsewhere_is_never_touched(project: Project, tmp_path: Path):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    backend = {"PULUMI_BACKEND_URL": f"file://{elsewhere}"}
+    assert project.pulumi("stack", "init", **backend).returncode == 0
+    result = project.pulumi("preview", **backend)
+    assert result.returncode != 0
+    assert "the simulated Azure may only touch" in result.stdout + result.stderr

@@ -1,0 +1,56 @@
+"""Runs every check and test, says what it runs and how long it took. `make test` calls it, and CI calls that.
+
+With arguments only the named stages run: python tests/run.py unit plan
+"""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+_ROOT = Path(__file__).resolve().parents[1]
+_BIN = Path(sys.executable).parent
+_PYTEST = [str(_BIN / "python"), "-m", "pytest", "--quiet"]
+
+STAGES: dict[str, list[list[str]]] = {
+    "checks": [[str(_BIN / "ruff"), "format", "--check", "--quiet", "."], [str(_BIN / "ruff"), "check", "--quiet", "."], [str(_BIN / "pyright")]],
+    "app": [[*_PYTEST, "app_template/tests"]],
+    "unit": [[*_PYTEST, "tests/unit"]],
+    "tools": [[str(_BIN / "converge"), "local", "prepare"]],
+    "plan": [[*_PYTEST, "tests/plan"]],
+    "integration": [[*_PYTEST, "tests/integration"]],
+    "end_to_end": [[*_PYTEST, "tests/end_to_end"]],
+}
+"""Commands per stage, in order: what is quick and needs nothing comes first."""
+
+
+def main(names: list[str]) -> int:
+    """Returns the exit code: 0 when every stage passed."""
+    unknown = [name for name in names if name not in STAGES]
+    if unknown:
+        print(f"error: no stage is called {', '.join(unknown)}; there are {', '.join(STAGES)}", file=sys.stderr)
+        return 2
+    times: list[tuple[str, float, bool]] = []
+    for name in names or STAGES:
+        started = time.monotonic()
+        passed = _run_stage(name)
+        times.append((name, time.monotonic() - started, passed))
+        if not passed:
+            break
+    print("\nstage        seconds")
+    for name, seconds, passed in times:
+        print(f"{name:<12} {seconds:7.1f}{'' if passed else '  FAILED'}")
+    return 0 if all(passed for _, _, passed in times) else 1
+
+
+def _run_stage(name: str) -> bool:
+    for command in STAGES[name]:
+        print(f"\n== {name}: {' '.join([Path(command[0]).name, *command[1:]])}", flush=True)
+        if subprocess.run(command, cwd=_ROOT, env={**os.environ, "PULUMI_ERROR_OUTPUT_STRING": "true"}, check=False).returncode:
+            return False
+    return True
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

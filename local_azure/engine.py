@@ -158,7 +158,8 @@ class Stack:
             result = self._stack.preview(on_event=on_event, on_output=self._to_log("preview"))
         except automation.CommandError as error:
             raise self._failure("preview", errors, error) from error
-        plan.changes = {operation.value: count for operation, count in result.change_summary.items()}
+        # Declared as OpType, yet text when it comes from the engine.
+        plan.changes = {automation.OpType(operation).value: count for operation, count in result.change_summary.items()}
         return plan
 
     def update(self) -> None:

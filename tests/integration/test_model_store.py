@@ -311,7 +311,7 @@ def test_nobody_answers(blob_container_url: str, monkeypatch: pytest.MonkeyPatch
     monkeypatch.delenv("REQUESTS_CA_BUNDLE")
     monkeypatch.delenv("SSL_CERT_FILE")
     monkeypatch.delenv("CURL_CA_BUNDLE", raising=False)
-    with ModelStore.open(blob_container_url) as store, pytest.raises(ModelStoreError, match="is not trusted; .* REQUESTS_CA_BUNDLE$"):
+    with ModelStore.open(blob_container_url) as store, pytest.raises(ModelStoreError, match=r"is not trusted; .* REQUESTS_CA_BUNDLE$"):
         store.models()
 
 

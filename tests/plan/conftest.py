@@ -1,6 +1,6 @@
 """The real engine on a copy of the checkout, with the simulated Azure, in a sandbox that ends with the test.
 
-Engine, language host and plugins come from the folder that CONVERGE_TOOLS_BIN names, else from the cache that `converge local prepare` fills.
+Engine, language host and plugins come from the cache that `converge local prepare` fills.
 """
 
 import json
@@ -9,7 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,6 @@ import pytest
 import yaml
 from rich.console import Console
 
-from local_azure.arm.install import install as install_arm
 from local_azure.assembly import LocalAzure
 from local_azure.choices import Choices
 from local_azure.progress import Progress
@@ -26,7 +25,6 @@ from local_azure.sandbox import Sandbox
 
 ROOT = Path(__file__).parents[2]
 _PROGRAM = ("Pulumi.yaml", "Pulumi.dev.yaml", "Pulumi.prod.yaml", "__main__.py", "settings", "components", "model_store", "app_template", "local_azure")
-_PLUGINS = {"kubernetes": "4.25.0", "docker-build": "0.0.22"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +96,7 @@ class Program:
 
 
 @pytest.fixture
-def program(tmp_path: Path) -> Iterator[Program]:
+def program(tmp_path: Path) -> Program:
     """A copy of the checkout with a sandbox of its own."""
     folder = tmp_path / "checkout"
     folder.mkdir()
@@ -115,15 +113,10 @@ def program(tmp_path: Path) -> Iterator[Program]:
 def _environment(folder: Path, tmp_path: Path) -> dict[str, str]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("PULUMI_", "ARM_", "AZURE_", "KUBE"))}
     sandbox = Sandbox.of(folder, {**clean, "XDG_STATE_HOME": str(tmp_path / "state")})
-    if tools := os.environ.get("CONVERGE_TOOLS_BIN"):
-        sandbox.create()
-        _lay_out(Path(tools), sandbox)
-        added = {"PATH": f"{sandbox.pulumi_home / 'bin'}{os.pathsep}{clean['PATH']}", "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true"}
-    else:
-        with Progress(Console(file=sys.stderr)) as progress:
-            azure = LocalAzure(sandbox, Choices(), progress)
-            azure.preview_only()
-            added = {name: value for name, value in azure.environment().items() if name in ("PATH", "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION")}
+    with Progress(Console(file=sys.stderr)) as progress:
+        azure = LocalAzure(sandbox, Choices(), progress)
+        azure.preview_only()
+    added = {name: value for name, value in azure.environment().items() if name in ("PATH", "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION")}
     return {
         **clean,
         **added,
@@ -134,15 +127,3 @@ def _environment(folder: Path, tmp_path: Path) -> dict[str, str]:
         "PULUMI_SKIP_UPDATE_CHECK": "true",
         "PULUMI_ERROR_OUTPUT_STRING": "true",
     }
-
-
-def _lay_out(tools: Path, sandbox: Sandbox) -> None:
-    programs = sandbox.pulumi_home / "bin"
-    programs.mkdir(exist_ok=True)
-    for name in ("pulumi", "pulumi-language-python", "pulumi-language-python-exec", "pulumi-resource-pulumi-python"):
-        (programs / name).symlink_to(tools / name)
-    for name, version in _PLUGINS.items():
-        plugin = sandbox.pulumi_home / "plugins" / f"resource-{name}-v{version}"
-        plugin.mkdir(parents=True)
-        (plugin / f"pulumi-resource-{name}").symlink_to(tools / f"pulumi-resource-{name}")
-    install_arm(sandbox.pulumi_home, Path(sys.executable), ROOT)

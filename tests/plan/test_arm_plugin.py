@@ -166,7 +166,7 @@ def test_an_engine_that_was_killed_is_continued(project: Project):
         time.sleep(0.01)
     running.send_signal(signal.SIGKILL)
     running.wait(10)
-    assert 5 <= len(project.resources())
+    assert len(project.resources()) >= 5
     engine.repair_state(Path(project.variables["CONVERGE_SANDBOX"]) / "pulumi-state")
     project.up()
     assert len(project.resources()) == 46

@@ -23,7 +23,11 @@ def test_every_step_runs_once_and_after_its_needs(graph: list[set[int]]):
 
 def test_steps_that_do_not_need_each_other_run_side_by_side():
     meeting = threading.Barrier(2, timeout=10)
-    run_steps([Step(name="one", run=lambda: meeting.wait() and None), Step(name="other", run=lambda: meeting.wait() and None)])
+
+    def meet() -> None:
+        meeting.wait()
+
+    run_steps([Step(name="one", run=meet), Step(name="other", run=meet)])
 
 
 def test_the_first_error_is_raised_and_nothing_that_needs_it_is_started():

@@ -4,7 +4,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,17 +16,23 @@ from pulumi import automation
 from local_azure.arm.install import install as install_arm
 from local_azure.errors import LocalAzureError
 from local_azure.progress import Progress
-from local_azure.sandbox import Sandbox
+from local_azure.sandbox import MARKER, Sandbox
 from local_azure.toolchain.go_tools import DOCKER_BUILD_PLUGIN, KUBERNETES_PLUGIN, LANGUAGE_HOST, PULUMI, GoBuilder
 
 STACK = "local"
+_UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+"""How the engine writes a value that only the update will know."""
+_MOST_VALUES = 8
+_LONGEST_VALUE = 80
 _COLORS = re.compile(r"<\{%.*?%\}>|\x1b\[[0-9;]*m")
 
 
-def installed_pulumi() -> Path | None:
-    """The folder of a Pulumi that the machine has already."""
-    path = shutil.which("pulumi")
-    return Path(path).parent if path and shutil.which("pulumi-language-python") else None
+def installed_pulumi(environment: Mapping[str, str] = os.environ) -> Path | None:
+    """The folder of a Pulumi that the machine has already. In a shell with a sandbox's environment that sandbox's is on PATH, too; it is not meant."""
+    folders = [Path(folder) for folder in environment.get("PATH", "").split(os.pathsep) if folder]
+    elsewhere = os.pathsep.join(str(folder) for folder in folders if not (folder.parent.parent / MARKER).exists())
+    path = shutil.which("pulumi", path=elsewhere)
+    return Path(path).parent if path and shutil.which("pulumi-language-python", path=elsewhere) else None
 
 
 def set_up_home(sandbox: Sandbox, builder: GoBuilder, python: Path, *, found: Path | None) -> None:
@@ -40,7 +46,9 @@ def set_up_home(sandbox: Sandbox, builder: GoBuilder, python: Path, *, found: Pa
     sources = [found] if found else [builder.folder(PULUMI), builder.folder(LANGUAGE_HOST)]
     for source in sources:
         for program in source.glob("pulumi*"):
-            _link(programs / program.name, program)
+            # The engine looks for its language host beside its own file, links followed, and warns when it finds it elsewhere.
+            place = _own_file if program.name == "pulumi" and not found else _link
+            place(programs / program.name, program)
     if not found:
         _install_plugin(sandbox, "kubernetes", "4.25.0", builder.folder(KUBERNETES_PLUGIN) / "pulumi-resource-kubernetes")
         _install_plugin(sandbox, "docker-build", "0.0.22", builder.folder(DOCKER_BUILD_PLUGIN) / "pulumi-resource-docker-build")
@@ -58,6 +66,17 @@ def _link(link: Path, target: Path) -> None:
         return
     link.unlink(missing_ok=True)
     link.symlink_to(target)
+
+
+def _own_file(path: Path, source: Path) -> None:
+    """The same file under a second name; a copy where that is another file system."""
+    if path.exists() and not path.is_symlink() and (path.samefile(source) or path.stat().st_mtime_ns == source.stat().st_mtime_ns):
+        return
+    path.unlink(missing_ok=True)
+    try:
+        path.hardlink_to(source)
+    except OSError:
+        shutil.copy2(source, path)
 
 
 def environment(sandbox: Sandbox, *, built: bool) -> dict[str, str]:
@@ -112,7 +131,7 @@ class Plan:
 
     Attributes:
         changes: how many resources per operation (`create`, `update`, `replace`, `delete`, `same`).
-        details: one line per resource that changes.
+        details: a line per resource that changes, followed by one per value.
     """
 
     changes: dict[str, int] = field(default_factory=dict)
@@ -152,7 +171,7 @@ class Stack:
             if event.resource_pre_event:
                 metadata = event.resource_pre_event.metadata
                 if metadata.op != automation.OpType.SAME:
-                    plan.details.append(_describe(metadata))
+                    plan.details += _describe(metadata)
 
         try:
             result = self._stack.preview(on_event=on_event, on_output=self._to_log("preview"))
@@ -212,6 +231,33 @@ def _short(urn: str) -> str:
     return f"{kind.split('$')[-1]} {name}"
 
 
-def _describe(metadata: automation.StepEventMetadata) -> str:
-    properties = ", ".join(sorted(metadata.detailed_diff or ())) if metadata.detailed_diff else ""
-    return f"{metadata.op.value:<8} {_short(metadata.urn)}" + (f" [{properties}]" if properties else "")
+def _describe(metadata: automation.StepEventMetadata) -> list[str]:
+    """A line for the resource, and one for each value that an update or replacement changes."""
+    title = f"{metadata.op.value:<8} {_short(metadata.urn)}"
+    if not (metadata.old and metadata.new) or metadata.op == automation.OpType.DELETE:
+        return [title]
+    changed = list(_changed(metadata.old.inputs, metadata.new.inputs, ""))
+    shown = [f"         {path}: {_value(before)} => {_value(after)}" for path, before, after in changed[:_MOST_VALUES]]
+    more = len(changed) - len(shown)
+    return [title, *shown, *([f"         and {more} more"] if more else [])]
+
+
+def _changed(before: Any, after: Any, path: str) -> Iterator[tuple[str, Any, Any]]:
+    """The leaves that differ, by their path."""
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        for name in [*before, *(name for name in after if name not in before)]:
+            # What Pulumi keeps for itself.
+            if not name.startswith("__"):
+                yield from _changed(before.get(name), after.get(name), f"{path}.{name}".removeprefix("."))
+    elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
+        for number, (one, other) in enumerate(zip(before, after, strict=True)):
+            yield from _changed(one, other, f"{path}[{number}]")
+    elif before != after:
+        yield path, before, after
+
+
+def _value(value: Any) -> str:
+    if value == _UNKNOWN:
+        return "(known when it is done)"
+    text = value if isinstance(value, str) else json.dumps(value)
+    return text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 3]}..."

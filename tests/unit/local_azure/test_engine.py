@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from local_azure.engine import repair_state
+from local_azure.engine import installed_pulumi, repair_state
 from local_azure.errors import LocalAzureError
+from local_azure.sandbox import MARKER
 
 _NO_PROCESS = 2**22 + 1
 """Above the kernel's highest process id."""
@@ -69,3 +70,24 @@ def test_the_lock_of_a_living_engine_is_respected(state: Path):
 
 def test_a_state_that_does_not_exist_yet_needs_no_repair(tmp_path: Path):
     repair_state(tmp_path)
+
+
+def programs(folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    for name in ("pulumi", "pulumi-language-python"):
+        (folder / name).write_text("#!/bin/sh\n")
+        (folder / name).chmod(0o755)
+    return folder
+
+
+def test_a_pulumi_on_path_is_found_unless_it_is_a_sandboxs_own(tmp_path: Path):
+    machine, sandbox = programs(tmp_path / "usr" / "bin"), programs(tmp_path / "sandbox" / "pulumi-home" / "bin")
+    (tmp_path / "sandbox" / MARKER).touch()
+    assert installed_pulumi({"PATH": f"{sandbox}:{machine}"}) == machine
+    assert installed_pulumi({"PATH": str(sandbox)}) is None
+    assert installed_pulumi({}) is None
+
+
+def test_a_pulumi_without_its_language_host_is_not_used(tmp_path: Path):
+    (programs(tmp_path / "bin") / "pulumi-language-python").unlink()
+    assert installed_pulumi({"PATH": str(tmp_path / "bin")}) is None

@@ -4,7 +4,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,11 @@ _UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 """How the engine writes a value that only the update will know."""
 _MOST_VALUES = 8
 _LONGEST_VALUE = 80
+_BUILD_LINE = re.compile(r".*docker-build:index:Image \S+ [a-z]+ \([\d.]+s\)(?: \[diff: [^\]]*\];?)? ?(.*)")
+_STEP = re.compile(r"#(\d+) \[(.+?)\] (.*)")
+_FAILED_COMMAND = re.compile(r'failed to solve: process "/bin/sh -c ([^"$\\]+)')
+"""Up to the first argument: there the error has the name of a variable, and the step its value."""
+_MOST_LINES = 30
 _COLORS = re.compile(r"<\{%.*?%\}>|\x1b\[[0-9;]*m")
 
 
@@ -104,7 +109,7 @@ def repair_state(state: Path) -> None:
     """
     for lock in (state / ".pulumi" / "locks").rglob("*.json"):
         owner = _json(lock).get("pid")
-        if owner and psutil.pid_exists(owner):
+        if owner and _at_work(owner):
             raise LocalAzureError(f"another Pulumi run (process {owner}) is at work on the sandbox's state; wait until it ends, then run the command again")
         lock.unlink()
     for stack in (state / ".pulumi" / "stacks").rglob("*.json"):
@@ -115,6 +120,15 @@ def repair_state(state: Path) -> None:
         # They are optional; one that is cut off makes the engine refuse the file that it belongs to.
         if not _json(attributes):
             attributes.unlink()
+
+
+def _at_work(process_id: int) -> bool:
+    """Whether that process is a Pulumi that runs. One that was killed may stay as a zombie, and its number may have become another program's."""
+    try:
+        process = psutil.Process(process_id)
+        return process.status() != psutil.STATUS_ZOMBIE and "pulumi" in process.name()
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _json(path: Path) -> dict[str, Any]:
@@ -164,19 +178,19 @@ class Stack:
             LocalAzureError: the program or a plugin refused.
         """
         plan = Plan()
-        errors: list[str] = []
+        diagnostics = Diagnostics()
 
         def on_event(event: automation.EngineEvent) -> None:
-            _collect_error(event, errors)
+            diagnostics.collect(event)
             if event.resource_pre_event:
                 metadata = event.resource_pre_event.metadata
                 if metadata.op != automation.OpType.SAME:
                     plan.details += _describe(metadata)
 
         try:
-            result = self._stack.preview(on_event=on_event, on_output=self._to_log("preview"))
+            result = self._stack.preview(on_event=on_event, on_output=self._to_log("preview", diagnostics))
         except automation.CommandError as error:
-            raise self._failure("preview", errors, error) from error
+            raise self._failure("preview", diagnostics, error) from error
         # Declared as OpType, yet text when it comes from the engine.
         plan.changes = {automation.OpType(operation).value: count for operation, count in result.change_summary.items()}
         return plan
@@ -187,42 +201,69 @@ class Stack:
         Raises:
             LocalAzureError: something failed; what was done stays, and the next update goes on from there.
         """
-        errors: list[str] = []
+        diagnostics = Diagnostics()
 
         def on_event(event: automation.EngineEvent) -> None:
-            _collect_error(event, errors)
+            diagnostics.collect(event)
             if event.res_outputs_event:
                 metadata = event.res_outputs_event.metadata
                 if metadata.op != automation.OpType.SAME and metadata.type != "pulumi:pulumi:Stack":
                     self._progress.say(f"    {metadata.op.value:<8} {_short(metadata.urn)}")
 
         try:
-            self._stack.up(on_event=on_event, on_output=self._to_log("up"))
+            self._stack.up(on_event=on_event, on_output=self._to_log("up", diagnostics))
         except automation.CommandError as error:
-            raise self._failure("up", errors, error) from error
+            raise self._failure("up", diagnostics, error) from error
 
     def outputs(self) -> dict[str, Any]:
         return {name: output.value for name, output in self._stack.outputs().items()}
 
-    def _to_log(self, command: str):
+    def _to_log(self, command: str, diagnostics: "Diagnostics") -> Callable[[str], None]:
         log = self._sandbox.log(f"pulumi-{command}")
         log.write_text("")
 
         def write(line: str) -> None:
+            diagnostics.read(line)
             with log.open("a") as output:
                 output.write(line if line.endswith("\n") else f"{line}\n")
 
         return write
 
-    def _failure(self, command: str, errors: list[str], error: automation.CommandError) -> LocalAzureError:
-        text = "\n".join(dict.fromkeys(errors)) or _COLORS.sub("", str(error)).strip()
+    def _failure(self, command: str, diagnostics: "Diagnostics", error: automation.CommandError) -> LocalAzureError:
+        text = diagnostics.message() or _COLORS.sub("", str(error)).strip()
         return LocalAzureError(f"{text}\n(`pulumi {command}` of the stack `{STACK}` stopped; its whole output is in {self._sandbox.log(f'pulumi-{command}')})")
 
 
-def _collect_error(event: automation.EngineEvent, errors: list[str]) -> None:
-    diagnostic = event.diagnostic_event
-    if diagnostic and diagnostic.severity == "error" and "update failed" not in diagnostic.message:
-        errors.append(_COLORS.sub("", diagnostic.message).strip())
+class Diagnostics:
+    """What goes wrong in a run: errors, which come as events, and the output of image builds, which is whole only in the engine's own text."""
+
+    def __init__(self) -> None:
+        self._errors: list[str] = []
+        self._build_output: list[str] = []
+
+    def collect(self, event: automation.EngineEvent) -> None:
+        """Keeps an error; other events are passed over."""
+        diagnostic = event.diagnostic_event
+        if diagnostic and diagnostic.severity == "error" and "update failed" not in diagnostic.message:
+            self._errors.append(_COLORS.sub("", diagnostic.message).strip())
+
+    def read(self, text: str) -> None:
+        """Keeps the lines of image builds out of the engine's text."""
+        self._build_output += [line[1] for line in map(_BUILD_LINE.match, _COLORS.sub("", text).splitlines()) if line]
+
+    def message(self) -> str:
+        """All errors, each once. BuildKit's own names the command of a failed step, which says little; what the step printed takes its place."""
+        return "\n".join(dict.fromkeys(self._failed_step(error) or error for error in self._errors))
+
+    def _failed_step(self, error: str) -> str:
+        """The step of which BuildKit's error names the command: its name, then the end of its output."""
+        failed = _FAILED_COMMAND.match(error)
+        steps = {line[1]: line[2] for line in map(_STEP.match, self._build_output) if line and failed and failed[1].strip() in line[3]}
+        if not steps:
+            return ""
+        number, name = steps.popitem()
+        lines = [line[1] for line in map(re.compile(rf"#{number} \d+\.\d+ (.*)").match, self._build_output) if line]
+        return "\n".join([f"the image was not built, because the step [{name}] failed:", *(f"    {line}" for line in lines[-_MOST_LINES:])])
 
 
 def _short(urn: str) -> str:

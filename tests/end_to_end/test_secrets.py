@@ -12,6 +12,8 @@ import psutil
 import pytest
 import yaml
 
+from local_azure.sandbox import TENANT_ID
+from local_azure.services import identity
 from tests.end_to_end.copy_of_checkout import Copy
 from tests.end_to_end.leaks import contents, found_in
 
@@ -21,13 +23,12 @@ _TOKEN_START = base64.urlsafe_b64encode(json.dumps({"alg": "none", "typ": "JWT"}
 
 @pytest.fixture
 def secrets(copy: Copy) -> dict[str, str]:
-    """What must not be found. A signature's value is different each time, so what every signed URL has is looked for."""
+    """What must not be found. Every signed URL has another signature, so what all of them have besides is looked for."""
     sandbox = copy.sandbox
     user = yaml.safe_load(sandbox.kubeconfig.read_text())["users"][0]["user"]
     return {
-        "a signature (signed permissions and resource)": "sp=r&sr=b&",
-        "a signature (its value)": "&sig=",
-        "a signature (its delegation key's owner)": "skoid=",
+        "a signed URL (owner of its delegation key)": f"skoid={identity.PRINCIPAL_ID}",
+        "a signed URL (tenant of its delegation key)": f"sktid={TENANT_ID}",
         "a token": _TOKEN_START,
         "the secret of the token endpoint": sandbox.secret("identity-header"),
         "the storage account's key": base64.b64encode(bytes.fromhex(sandbox.secret("blob-account-key", 64))).decode(),

@@ -1,10 +1,17 @@
 import json
 import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
+from pulumi import automation
+from pulumi.automation.events import DiagnosticEvent
 
-from local_azure.engine import installed_pulumi, repair_state
+from local_azure.engine import Diagnostics, installed_pulumi, repair_state
 from local_azure.errors import LocalAzureError
 from local_azure.sandbox import MARKER
 
@@ -61,11 +68,44 @@ def test_the_lock_of_a_killed_engine_is_removed(state: Path, content: str):
     assert not path.exists()
 
 
-def test_the_lock_of_a_living_engine_is_respected(state: Path):
-    path = lock(state, json.dumps({"pid": os.getpid()}))
-    with pytest.raises(LocalAzureError, match=rf"another Pulumi run \(process {os.getpid()}\) is at work on the sandbox's state"):
+@pytest.fixture
+def program(tmp_path: Path) -> Iterator[Callable[[str], subprocess.Popen[bytes]]]:
+    """Starts a process with a name of its own."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(name: str) -> subprocess.Popen[bytes]:
+        shutil.copy(shutil.which("sleep") or "sleep", tmp_path / name)
+        started.append(subprocess.Popen([tmp_path / name, "60"]))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+def test_the_lock_of_a_living_engine_is_respected(state: Path, program: Callable[[str], subprocess.Popen[bytes]]):
+    engine = program("pulumi")
+    path = lock(state, json.dumps({"pid": engine.pid}))
+    with pytest.raises(LocalAzureError, match=rf"another Pulumi run \(process {engine.pid}\) is at work on the sandbox's state"):
         repair_state(state)
     assert path.exists()
+
+
+def test_the_lock_of_a_killed_engine_that_nobody_has_waited_for_is_removed(state: Path, program: Callable[[str], subprocess.Popen[bytes]]):
+    engine = program("pulumi")
+    engine.send_signal(signal.SIGKILL)
+    os.waitid(os.P_PID, engine.pid, os.WEXITED | os.WNOWAIT)
+    assert psutil.pid_exists(engine.pid)
+    path = lock(state, json.dumps({"pid": engine.pid}))
+    repair_state(state)
+    assert not path.exists()
+
+
+def test_a_process_id_that_another_program_has_by_now_locks_nothing(state: Path, program: Callable[[str], subprocess.Popen[bytes]]):
+    path = lock(state, json.dumps({"pid": program("editor").pid}))
+    repair_state(state)
+    assert not path.exists()
 
 
 def test_a_state_that_does_not_exist_yet_needs_no_repair(tmp_path: Path):
@@ -91,3 +131,41 @@ def test_a_pulumi_on_path_is_found_unless_it_is_a_sandboxs_own(tmp_path: Path):
 def test_a_pulumi_without_its_language_host_is_not_used(tmp_path: Path):
     (programs(tmp_path / "bin") / "pulumi-language-python").unlink()
     assert installed_pulumi({"PATH": str(tmp_path / "bin")}) is None
+
+
+def error(message: str) -> automation.EngineEvent:
+    return automation.EngineEvent(0, 0, diagnostic_event=DiagnosticEvent(message=message, color="never", severity="error"))
+
+
+def test_an_error_is_told_once_and_without_colour():
+    diagnostics = Diagnostics()
+    for message in ("<{%reset%}>broken<{%reset%}>\n", "\x1b[31mbroken\x1b[0m", "update failed"):
+        diagnostics.collect(error(message))
+    assert diagnostics.message() == "broken"
+
+
+@pytest.mark.parametrize("prefix", ["+  docker-build:index:Image one creating (3s) ", "~  docker-build:index:Image one updating (12s) [diff: ~labels,tags]; "])
+def test_a_failed_build_step_is_told_by_what_it_printed(prefix: str):
+    diagnostics = Diagnostics()
+    for line in (
+        "#5 [model 2/2] RUN --mount=type=secret,id=model_url python3 /build/fetch_model.py --model digits",
+        "#6 [dependencies 2/2] RUN python3 -m venv /srv/venv",
+        "#5 0.18 attempt 2",
+        "#6 0.20 beside it",
+        "#5 1.18 error: model.onnx: expected sha256 aaa, got bbb (20992 bytes)",
+        "#6 CANCELED",
+    ):
+        diagnostics.read(f" {prefix}{line}")
+        diagnostics.read(" ~  kubernetes:apps/v1:Deployment digits updating (3s) something else")
+    diagnostics.collect(
+        error('failed to solve: process "/bin/sh -c python3 /build/fetch_model.py --model \\"${MODEL}\\"" did not complete successfully: exit code: 1')
+    )
+    assert diagnostics.message() == (
+        "the image was not built, because the step [model 2/2] failed:\n    attempt 2\n    error: model.onnx: expected sha256 aaa, got bbb (20992 bytes)"
+    )
+
+
+def test_a_failed_build_without_output_keeps_its_error():
+    diagnostics = Diagnostics()
+    diagnostics.collect(error('failed to solve: process "/bin/false" did not complete successfully: exit code: 1'))
+    assert diagnostics.message() == 'failed to solve: process "/bin/false" did not complete successfully: exit code: 1'

@@ -10,10 +10,12 @@ import pulumi_docker_build as docker_build
 
 from components import naming
 from components.build_context import BuildContext
-from model_store import LockedModel, ModelStore, ModelStoreError
+from model_store import LockedModel, ModelStore, ModelStoreError, authorities
 
 _SECRETS = {"model_url": "model.onnx", "golden_url": "golden.json", "manifest_url": "manifest.json"}
 """BuildKit secrets of the Dockerfile's model stage, and the file that each URL leads to."""
+_AUTHORITIES = "ca_certificates"
+"""One more, which is no secret: handed over like one it is neither in a layer nor a reason to build again."""
 _PREVIEWED_SECRET = "asked for in an update only"  # noqa: S105 - a placeholder; a preview needs no access to the store
 
 
@@ -59,9 +61,9 @@ class ApplicationImage(pulumi.ComponentResource):
             context=docker_build.BuildContextArgs(location=args.context.location),
             dockerfile=docker_build.DockerfileArgs(location=f"{args.context.location}/Dockerfile"),
             build_args=build_args,
-            secrets=pulumi.Output.secret(pulumi.Output.from_input(args.model_store).apply(lambda url: _read_urls(url, args.model))),
+            secrets=pulumi.Output.secret(pulumi.Output.from_input(args.model_store).apply(lambda url: _build_secrets(url, args.model))),
             # A new signature is no reason to build: what is downloaded is decided by the hashes among the arguments.
-            ignore_secrets_in_diff_calculation=list(_SECRETS),
+            ignore_secrets_in_diff_calculation=[*_SECRETS, _AUTHORITIES],
             labels=_labels(args),
             platforms=[docker_build.Platform.LINUX_AMD64],
             push=True,
@@ -96,14 +98,14 @@ def _labels(args: ApplicationImageArgs) -> dict[str, str]:
     }
 
 
-async def _read_urls(store_url: str, model: LockedModel) -> Mapping[str, str]:
+async def _build_secrets(store_url: str, model: LockedModel) -> Mapping[str, str]:
     if pulumi.runtime.is_dry_run():
-        return dict.fromkeys(_SECRETS, _PREVIEWED_SECRET)
+        return dict.fromkeys((*_SECRETS, _AUTHORITIES), _PREVIEWED_SECRET)
     try:
         urls = await asyncio.to_thread(_ask_store, store_url, model)
     except ModelStoreError as error:
         raise pulumi.RunError(f"the image of {model.name} version {model.version} cannot be built: {error}") from error
-    return {secret: urls[file] for secret, file in _SECRETS.items()}
+    return {**{secret: urls[file] for secret, file in _SECRETS.items()}, _AUTHORITIES: authorities.additional()}
 
 
 def _ask_store(store_url: str, model: LockedModel) -> Mapping[str, str]:

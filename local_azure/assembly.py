@@ -41,7 +41,7 @@ class LocalAzure:
         self.runtimes = Runtimes(self.sandbox.cache)
         self.builder = GoBuilder(self.sandbox.cache, self.progress, self.runtimes.go)
         self.debian = DebianPrograms(self.sandbox.cache)
-        self.namespaces = Namespaces(self.sandbox)
+        self.namespaces = Namespaces(self.sandbox, self.debian)
         self.supervisor = Supervisor(self.sandbox)
         self.found_pulumi = engine.installed_pulumi()
 
@@ -57,18 +57,14 @@ class LocalAzure:
         self._check_ports()
         missing = self.builder.missing(self._go_tools())
         self._check_space(building=bool(missing))
-        if missing:
-            minutes = round(sum(tool.cold_seconds for tool in missing) / 60)
-            self.progress.say(
-                f"  {len(missing)} tools are built from source once ({', '.join(tool.name for tool in missing)}); on two cores about {minutes} min"
-            )
+        self._announce(missing)
         run_steps(self._steps())
         self._write_endpoints()
 
     def prepare(self) -> None:
         """Builds and fetches every program; starts nothing."""
         self._announce(self.builder.missing(self._go_tools()))
-        programs = [] if self.choices.builder else [Step(name="debian", run=self._unpack_debian)]
+        programs = [] if self.choices.own_services else [Step(name="debian", run=self._unpack_debian)]
         run_steps([*self._build_steps(self._go_tools()), Step(name="install azurite", run=self._install_azurite), *programs])
 
     def preview_only(self) -> None:
@@ -79,10 +75,15 @@ class LocalAzure:
         self.builder.missing(tools)
         run_steps([*self._build_steps(tools), Step(name="engine", needs=tuple(f"build {tool.name}" for tool in tools), run=self._set_up_engine)])
 
+    def services(self) -> list[str]:
+        """Names of the services that this sandbox brings itself, in the order in which they are stopped."""
+        return list(_ALWAYS_OURS) if self.choices.own_services else list(SERVICES)
+
     def environment(self) -> dict[str, str]:
         """The environment of a Pulumi run in the sandbox."""
         environment = engine.environment(self.sandbox, built=self.found_pulumi is None)
         if self.choices.builder:
+            # Its definition lies in the user's own configuration.
             del environment["BUILDX_CONFIG"]
             environment["BUILDX_BUILDER"] = self.choices.builder
         return environment
@@ -95,7 +96,7 @@ class LocalAzure:
             )
 
     def _check_machine(self) -> None:
-        if not self.choices.kube_context and not (sys.platform == "linux" and os.geteuid() == 0):
+        if not self.choices.own_services and not (sys.platform == "linux" and os.geteuid() == 0):
             raise LocalAzureError(
                 "the sandbox's Kubernetes node needs Linux and root; run as root, or name a cluster of your own with "
                 "CONVERGE_LOCAL_KUBECONTEXT (docs/local-stack.md shows it for kind and Docker Desktop)"
@@ -118,17 +119,20 @@ class LocalAzure:
 
     def _host_services(self) -> list[Service]:
         services = [identity.service(self.sandbox, sys.executable), _only_port("blob", self.sandbox.ports.blob)]
-        return services if self.choices.registry else [*services, _only_port("registry", self.sandbox.ports.registry)]
+        return services if self.choices.own_services else [*services, _only_port("registry", self.sandbox.ports.registry)]
 
     def _go_tools(self) -> list[GoTool]:
         """What must be built, the longest first."""
-        tools = [] if self.choices.kube_context else [KUBERNETES, ETCD, PAUSE]
+        tools = [] if self.choices.own_services else [KUBERNETES, ETCD, PAUSE, BUILDKIT]
         tools += [] if self.found_pulumi else _ENGINE_TOOLS
-        tools += [] if self.choices.builder else [BUILDKIT]
         return sorted(tools, key=lambda tool: -tool.cold_seconds)
 
     def _build_steps(self, tools: list[GoTool]) -> list[Step]:
-        return [Step(name=f"build {tool.name}", run=lambda tool=tool: self.builder.build(tool)) for tool in tools]
+        names = {tool.name for tool in tools}
+        return [
+            Step(name=f"build {tool.name}", needs=(f"build {tool.after}",) if tool.after in names else (), run=lambda tool=tool: self.builder.build(tool))
+            for tool in tools
+        ]
 
     def _steps(self) -> list[Step]:
         tools = self._go_tools()
@@ -140,19 +144,15 @@ class LocalAzure:
             Step(name="install azurite", run=self._install_azurite),
             Step(name="blob", needs=("install azurite",), run=lambda: self._start(blob.service(self.sandbox, self.runtimes))),
         ]
-        if self.choices.kube_context:
-            steps.append(Step(name="kubeconfig", run=self._use_context))
-        if not self.choices.builder:
-            steps += self._builder_steps()
-        if not self.choices.kube_context:
-            steps += self._node_steps()
-        return steps
+        if self.choices.own_services:
+            return [*steps, Step(name="kubeconfig", run=self._use_context)]
+        return [*steps, *self._builder_steps(), *self._node_steps()]
 
     def _builder_steps(self) -> list[Step]:
         tool = f"build {BUILDKIT.name}"
         return [
             Step(name="debian", run=self._unpack_debian),
-            Step(name="namespaces", run=self.namespaces.create),
+            Step(name="namespaces", needs=("debian",), run=self.namespaces.create),
             Step(name="registry", needs=("debian",), run=lambda: self._start(registry.service(self.sandbox, self.debian))),
             Step(name="buildkit", needs=(tool, "debian", "namespaces"), run=self._start_buildkit),
             Step(name="base image", needs=("buildkit", "registry"), run=self._make_base_image),
@@ -249,6 +249,7 @@ _STOP_ORDER = (
     ("kube-apiserver", "containerd", "buildkit"),
     ("etcd", "registry-mirror", "registry", "blob", "identity"),
 )
+_ALWAYS_OURS = ("blob", "identity")
 SERVICES = tuple(name for group in _STOP_ORDER for name in group)
 """Names of all services, in the order in which they are stopped."""
 

@@ -12,13 +12,13 @@ from local_azure.errors import LocalAzureError
 
 @dataclass(frozen=True, kw_only=True)
 class Choices:
-    """What was named in the environment; None means that the sandbox brings its own.
+    """What was named in the environment: all of it, or nothing and the sandbox brings its own.
 
     Attributes:
         kube_context: context of the user's kubeconfig (CONVERGE_LOCAL_KUBECONTEXT).
         registry: host and port that both the builder and the cluster know the registry by (CONVERGE_LOCAL_REGISTRY).
         builder: buildx builder, with a driver other than `docker` (CONVERGE_LOCAL_BUILDER).
-        base_image: Python base image by digest (CONVERGE_LOCAL_BASE_IMAGE); needed when the builder is not ours.
+        base_image: Python base image by digest (CONVERGE_LOCAL_BASE_IMAGE).
     """
 
     kube_context: str | None = None
@@ -26,28 +26,33 @@ class Choices:
     builder: str | None = None
     base_image: str | None = None
 
+    @property
+    def own_services(self) -> bool:
+        """Whether the user brings cluster, registry and builder."""
+        return self.kube_context is not None
+
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Choices":
         """Raises:
         LocalAzureError: the choices do not fit each other.
         """
         choices = cls(
-            kube_context=environment.get("CONVERGE_LOCAL_KUBECONTEXT"),
-            registry=environment.get("CONVERGE_LOCAL_REGISTRY"),
-            builder=environment.get("CONVERGE_LOCAL_BUILDER"),
-            base_image=environment.get("CONVERGE_LOCAL_BASE_IMAGE"),
+            kube_context=environment.get("CONVERGE_LOCAL_KUBECONTEXT") or None,
+            registry=environment.get("CONVERGE_LOCAL_REGISTRY") or None,
+            builder=environment.get("CONVERGE_LOCAL_BUILDER") or None,
+            base_image=environment.get("CONVERGE_LOCAL_BASE_IMAGE") or None,
         )
-        if choices.builder and not choices.base_image:
+        named = {
+            "CONVERGE_LOCAL_KUBECONTEXT": choices.kube_context,
+            "CONVERGE_LOCAL_REGISTRY": choices.registry,
+            "CONVERGE_LOCAL_BUILDER": choices.builder,
+            "CONVERGE_LOCAL_BASE_IMAGE": choices.base_image,
+        }
+        missing = [name for name, value in named.items() if not value]
+        if missing and len(missing) < len(named):
             raise LocalAzureError(
-                "CONVERGE_LOCAL_BUILDER names a builder of yours, so the sandbox cannot make the Python base image; "
-                "name one by digest in CONVERGE_LOCAL_BASE_IMAGE, for instance the `converge:baseImage` of Pulumi.dev.yaml"
-            )
-        if choices.registry and not choices.builder:
-            raise LocalAzureError("CONVERGE_LOCAL_REGISTRY names a registry of yours; name a builder that may push to it in CONVERGE_LOCAL_BUILDER too")
-        if choices.kube_context and not choices.registry:
-            raise LocalAzureError(
-                f"CONVERGE_LOCAL_KUBECONTEXT names the cluster {choices.kube_context!r}, which cannot reach the sandbox's own registry; "
-                "name one that it can pull from in CONVERGE_LOCAL_REGISTRY"
+                f"{', '.join(name for name in named if name not in missing)} is set, but not {', '.join(missing)}: a cluster of your own cannot pull from the "
+                "sandbox's registry, nor a builder of your own push to it, so all four are named or none (docs/local-stack.md)"
             )
         return choices
 

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from local_azure import engine
-from local_azure.assembly import SERVICES, LocalAzure
+from local_azure.assembly import LocalAzure
 from local_azure.choices import Choices
 from local_azure.deployment import Deployment, Prediction
 from local_azure.errors import LocalAzureError
@@ -119,7 +119,7 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="For programs.")
         azure = _azure(progress)
     rows = [
         {"service": name, "process": process.pid if (process := azure.supervisor.process(name)) else None, "log": str(azure.sandbox.log(name))}
-        for name in SERVICES
+        for name in azure.services()
     ]
     if as_json:
         _console.print_json(json.dumps({"folder": str(azure.sandbox.folder), "services": rows}))
@@ -185,7 +185,7 @@ def _write_environment_file(azure: LocalAzure) -> Path:
     path = azure.sandbox.folder / "environment.sh"
     path.touch(mode=0o600)
     programs = [str(azure.sandbox.pulumi_home / "bin")]
-    if not azure.choices.kube_context:
+    if not azure.choices.own_services:
         programs.append(str(azure.kubernetes().programs))
     variables["PATH"] = os.pathsep.join(programs)
     lines = [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]

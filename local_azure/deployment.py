@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,8 +24,12 @@ _SAMPLE_SERVICE = "digits"
 """The service whose model the sandbox trains by itself when nobody has published one yet."""
 
 _APP = "app_template"
-_PODS_START_WITHIN = 90
+_ANSWERS_WITHIN = 90
 """Seconds; a node that was stopped starts its pods again within about ten."""
+
+
+class _NotYetError(Exception):
+    """Another version answers, or the way to the Service is not there yet."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,38 +116,40 @@ class Deployment:
             case = self._golden_case(service["model"])
             request = {"inputs": case["inputs"]}
             path = f"/v2/models/{service['model']['name']}/infer"
-            if self._azure.choices.kube_context:
+            if self._azure.choices.own_services:
                 url = f"http://127.0.0.1:8080{path}"
-                answer = self._post_through_api_server(service, path, request)
+                answer = self._ask(service, lambda: self._post_through_api_server(service, path, request))
+                self._progress.say(
+                    f"  from this machine: kubectl --context {self._azure.choices.kube_context} --namespace {service['namespace']} "
+                    f"port-forward service/{service['service']} 8080:{service['port']}"
+                )
             else:
                 url = f"{self._service_url(service)}{path}"
-                answer = self._post(name, url, request)
+                answer = self._ask(service, lambda: httpx.post(url, json=request, timeout=10, trust_env=False).raise_for_status().json())
         return Prediction(service=name, url=url, model=service["model"], request=request, outputs=answer["outputs"], expected=case["outputs"])
 
-    def _post(self, name: str, url: str, request: Mapping[str, Any]) -> dict[str, Any]:
-        """Asks until the pods answer: straight after a restart of the node they are still being started."""
+    def _ask(self, service: Mapping[str, Any], call: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """Asks until the deployed version answers.
+
+        After a restart of the node the pods are still being started, and for a moment after a roll-out a pod that is on its way out may get a request.
+        """
+        retrying = Retrying(
+            retry=retry_if_exception_type((httpx.HTTPError, _NotYetError)), stop=stop_after_delay(_ANSWERS_WITHIN), wait=wait_fixed(0.5), reraise=True
+        )
         try:
-            for attempt in Retrying(
-                retry=retry_if_exception_type(httpx.TransportError), stop=stop_after_delay(_PODS_START_WITHIN), wait=wait_fixed(0.5), reraise=True
-            ):
-                with attempt:
-                    return httpx.post(url, json=request, timeout=30, trust_env=False).raise_for_status().json()
-        except httpx.HTTPError as error:
-            raise LocalAzureError(f"service {name} at {url} does not answer a prediction: {error}; `converge local status` shows what runs") from error
-        raise AssertionError("Retrying either returns or raises")
+            return retrying(lambda: _of_version(str(service["model"]["version"]), call()))
+        except (httpx.HTTPError, _NotYetError) as error:
+            raise LocalAzureError(
+                f"service {service['service']} does not answer a prediction within {_ANSWERS_WITHIN} s: {error}; `converge local status` shows what runs"
+            ) from error
 
     def _post_through_api_server(self, service: Mapping[str, Any], path: str, request: Mapping[str, Any]) -> dict[str, Any]:
         """The way into a cluster whose Services this machine cannot reach: the API server hands the request on to the Service."""
         raw = f"/api/v1/namespaces/{service['namespace']}/services/http:{service['service']}:{service['port']}/proxy{path}"
-        kubeconfig = str(self._sandbox.kubeconfig)
-        command = ["kubectl", "--kubeconfig", kubeconfig, "create", "--raw", raw, "--filename", "-"]
+        command = ["kubectl", "--kubeconfig", str(self._sandbox.kubeconfig), "create", "--raw", raw, "--filename", "-"]
         answer = subprocess.run(command, input=json.dumps(request), capture_output=True, text=True, check=False)
         if answer.returncode:
-            raise LocalAzureError(f"the cluster {self._azure.choices.kube_context!r} does not answer a prediction through {raw}: {answer.stderr.strip()}")
-        self._progress.say(
-            f"  from this machine: kubectl --context {self._azure.choices.kube_context} --namespace {service['namespace']} "
-            f"port-forward service/{service['service']} 8080:{service['port']}"
-        )
+            raise _NotYetError(answer.stderr.strip())
         return json.loads(answer.stdout)
 
     def _golden_case(self, model: Mapping[str, Any]) -> dict[str, Any]:
@@ -165,7 +171,7 @@ class Deployment:
         before: dict[str, str] = json.loads(record.read_text()) if record.exists() else {}
         now = {name: service["image"] for name, service in outputs.get("services", {}).items()}
         for name, image in now.items():
-            if image != before.get(name) and not self._azure.choices.registry:
+            if image != before.get(name) and not self._azure.choices.own_services:
                 known = {layer["digest"] for layer in _layers(before[name])} if name in before else set()
                 layers = _layers(image)
                 new = [layer for layer in layers if layer["digest"] not in known]
@@ -181,6 +187,12 @@ class Deployment:
         if answer.returncode:
             raise LocalAzureError(f"{what} failed: {(answer.stderr or answer.stdout).strip()}")
         return answer.stdout
+
+
+def _of_version(wanted: str, answer: dict[str, Any]) -> dict[str, Any]:
+    if answer.get("model_version") != wanted:
+        raise _NotYetError(f"version {answer.get('model_version')} of the model answers, not {wanted}")
+    return answer
 
 
 def _layers(image: str) -> list[dict[str, Any]]:

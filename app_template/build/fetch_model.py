@@ -59,16 +59,23 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
         return None
 
 
-OPENER = urllib.request.build_opener(_NoRedirects)
+def opener(ca_file: Path | None) -> urllib.request.OpenerDirector:
+    """Trusts what the system trusts and the certificates in the file, if it is there and has any."""
+    context = ssl.create_default_context()
+    if ca_file and ca_file.is_file():
+        added = ca_file.read_text(encoding="ascii", errors="replace")
+        if "BEGIN CERTIFICATE" in added:
+            context.load_verify_locations(cadata=added)
+    return urllib.request.build_opener(_NoRedirects, urllib.request.HTTPSHandler(context=context))
 
 
-def fetch(wanted: Wanted, folder: Path, retry_wait: float) -> None:
+def fetch(client: urllib.request.OpenerDirector, wanted: Wanted, folder: Path, retry_wait: float) -> None:
     """Downloads one file into the folder, or leaves nothing. Raises FetchError."""
     url = _read_url(wanted)
     started = time.monotonic()
     part = folder / f".{wanted.name}.part"
     try:
-        size, sha256 = _download(wanted, url, part, retry_wait)
+        size, sha256 = _download(client, wanted, url, part, retry_wait)
         if sha256 != wanted.sha256:
             raise FetchError(f"{wanted.name}: expected sha256 {wanted.sha256}, got {sha256} ({size} bytes)")
         _finish(part, folder / wanted.name)
@@ -93,12 +100,12 @@ def _read_url(wanted: Wanted) -> str:
     return url
 
 
-def _download(wanted: Wanted, url: str, part: Path, retry_wait: float) -> tuple[int, str]:
+def _download(client: urllib.request.OpenerDirector, wanted: Wanted, url: str, part: Path, retry_wait: float) -> tuple[int, str]:
     """Size and sha256 of what was written to `part`, after as many attempts as are allowed."""
     source = _without_query(urlsplit(url))
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            return _download_once(wanted, url, source, part)
+            return _download_once(client, wanted, url, source, part)
         except TransientError as error:
             if attempt == ATTEMPTS:
                 raise FetchError(f"{wanted.name}: {error} from {source}, {ATTEMPTS} attempts") from None
@@ -112,9 +119,9 @@ def _without_query(parts: SplitResult) -> str:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
-def _download_once(wanted: Wanted, url: str, source: str, part: Path) -> tuple[int, str]:
+def _download_once(client: urllib.request.OpenerDirector, wanted: Wanted, url: str, source: str, part: Path) -> tuple[int, str]:
     try:
-        with OPENER.open(url, timeout=TIMEOUT_SECONDS) as response:
+        with client.open(url, timeout=TIMEOUT_SECONDS) as response:
             return _stream(wanted.name, response, part)
     except urllib.error.HTTPError as error:
         if error.code in RETRIED_STATUSES:
@@ -188,6 +195,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--version", required=True)
     parser.add_argument("--to", required=True, type=Path)
     parser.add_argument("--file", required=True, action="append", nargs=3, metavar=("NAME", "SHA256", "URL_FILE"))
+    parser.add_argument("--ca-file", type=Path, help="certificate authorities to trust besides the system's; may be missing")
     parser.add_argument("--retry-wait", type=float, default=1.0, help="seconds before the second attempt, then doubled")
     return parser.parse_args(arguments)
 
@@ -208,11 +216,15 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         _check(options.version, files)
         options.to.mkdir(parents=True, exist_ok=True)
+        client = opener(options.ca_file)
         for file in files:
-            fetch(file, options.to, options.retry_wait)
+            fetch(client, file, options.to, options.retry_wait)
         check_manifest(options.to, options.model, int(options.version), files)
     except FetchError as error:
         print(f"error: {error}", file=sys.stderr)
+        return 1
+    except ssl.SSLError as error:
+        print(f"error: {options.ca_file} has a certificate that cannot be read: {error.reason}", file=sys.stderr)
         return 1
     except OSError as error:
         print(f"error: cannot write to {options.to}: {error.strerror}", file=sys.stderr)

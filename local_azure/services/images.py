@@ -12,6 +12,7 @@ import httpx
 from local_azure.processes import run
 from local_azure.sandbox import Sandbox
 from local_azure.services import buildkit
+from local_azure.services.certificates import machine_authorities
 from local_azure.toolchain.debian import DebianPrograms
 
 _SUITE = "bookworm"
@@ -29,9 +30,9 @@ def pause(sandbox: Sandbox, tools: Path, program: Path) -> str:
 def python_base(sandbox: Sandbox, tools: Path, programs: DebianPrograms) -> str:
     """Pushes the Python base image unless the registry has it; returns it by digest.
 
-    It trusts what this machine trusts and the sandbox's own authority, so that a build can reach package index and model store.
+    It trusts what this machine trusts, so that a build can reach the package index here, too.
     """
-    content = f"{_SUITE} {_PACKAGES} {_LEFT_OUT}".encode() + sandbox.ca_bundle.read_bytes()
+    content = f"{_SUITE} {_PACKAGES} {_LEFT_OUT}".encode() + machine_authorities()
     return _once(sandbox, "base/python", hashlib.sha256(content).hexdigest()[:16], lambda folder: _python_context(sandbox, folder, programs), tools)
 
 
@@ -76,7 +77,7 @@ def _pause_context(folder: Path, program: Path) -> None:
 
 
 def _python_context(sandbox: Sandbox, folder: Path, programs: DebianPrograms) -> None:
-    shutil.copy(sandbox.ca_bundle, folder / "ca-bundle.pem")
+    (folder / "ca-bundle.pem").write_bytes(machine_authorities())
     run(
         [
             *(programs.program("mmdebstrap"), "--quiet", "--variant=minbase", f"--include={','.join(_PACKAGES)}"),

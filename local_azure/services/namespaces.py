@@ -4,9 +4,9 @@ Bridges, netfilter rules, routes and mounts of the node exist only in there: ano
 neither sees nor loses anything, and removing the namespaces removes all of it.
 """
 
+import os
 import shutil
 import subprocess
-from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
@@ -14,6 +14,7 @@ import psutil
 from local_azure.errors import LocalAzureError
 from local_azure.processes import terminate
 from local_azure.sandbox import Sandbox
+from local_azure.toolchain.debian import DebianPrograms
 
 _CGROUPS = Path("/sys/fs/cgroup")
 
@@ -21,11 +22,12 @@ _CGROUPS = Path("/sys/fs/cgroup")
 class Namespaces:
     """Network and mount namespace of one sandbox."""
 
-    def __init__(self, sandbox: Sandbox) -> None:
+    def __init__(self, sandbox: Sandbox, programs: DebianPrograms) -> None:
         self._sandbox = sandbox
+        self._programs = programs
         self.name = f"converge-{sandbox.id}"
         self._link = f"cvg{sandbox.id}"
-        self._network = Path("/run/netns") / self.name
+        self._network = sandbox.runtime / "network"
         self._mounts = sandbox.runtime / "mounts"
 
     @property
@@ -63,42 +65,61 @@ class Namespaces:
         Raises:
             LocalAzureError: not root, or the kernel refuses.
         """
+        runtime = str(self._sandbox.runtime)
         self._sandbox.runtime.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not self._network.exists():
-            _run("ip", "netns", "add", self.name)
+        # A file that keeps a mount namespace alive must lie on a private mount.
+        if not _is_mount(self._sandbox.runtime):
+            self._run("mount", "--bind", runtime, runtime)
+            self._run("mount", "--make-private", runtime)
+        # Not `ip netns add`: it would leave a mount at /run/netns behind.
+        if not _is_mount(self._network):
+            self._network.touch()
+            self._run("unshare", f"--net={self._network}", "true")
         self._create_link()
         if not _is_mount(self._mounts):
             self._create_mounts()
         self._create_cgroups()
 
+    def _run(self, *command: str) -> None:
+        environment = {**os.environ, **self._programs.environment()}
+        try:
+            result = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+        except FileNotFoundError as error:
+            raise LocalAzureError(f"the program {command[0]!r} is missing; on Debian: apt-get install iproute2 util-linux mount") from error
+        if result.returncode:
+            raise LocalAzureError(
+                f"the kernel refused `{' '.join(command)}`: {result.stderr.strip()}; the node needs root and the right to make namespaces "
+                "(in a container: a privileged one), or name a cluster of your own with CONVERGE_LOCAL_KUBECONTEXT"
+            )
+
     def _create_link(self) -> None:
         if Path("/sys/class/net", self._link).exists():
             return
         inside = ["nsenter", f"--net={self._network}", "--"]
-        _run("ip", "link", "add", self._link, "type", "veth", "peer", "name", "eth0", "netns", self.name)
-        _run("ip", "address", "add", f"{self.host_address}/30", "dev", self._link)
-        _run("ip", "link", "set", self._link, "up")
-        _run(*inside, "ip", "link", "set", "lo", "up")
-        _run(*inside, "ip", "address", "add", f"{self.node_address}/30", "dev", "eth0")
-        _run(*inside, "ip", "link", "set", "eth0", "up")
-        _run(*inside, "ip", "route", "replace", "default", "via", self.host_address)
-        _run(*inside, "sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward")
-        _run("ip", "route", "replace", self.service_range, "via", self.node_address)
+        self._run("ip", "link", "add", self._link, "type", "veth", "peer", "name", "eth0", "netns", str(self._network))
+        self._run("ip", "address", "add", f"{self.host_address}/30", "dev", self._link)
+        self._run("ip", "link", "set", self._link, "up")
+        self._run(*inside, "ip", "link", "set", "lo", "up")
+        self._run(*inside, "ip", "address", "add", f"{self.node_address}/30", "dev", "eth0")
+        self._run(*inside, "ip", "link", "set", "eth0", "up")
+        self._run(*inside, "ip", "route", "replace", "default", "via", self.host_address)
+        self._run(*inside, "sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward")
+        self._run("ip", "route", "replace", self.service_range, "via", self.node_address)
 
     def _create_mounts(self) -> None:
-        # A file that keeps a mount namespace alive must lie on a private mount.
-        runtime = str(self._sandbox.runtime)
-        if not _is_mount(self._sandbox.runtime):
-            _run("mount", "--bind", runtime, runtime)
-            _run("mount", "--make-private", runtime)
         self._mounts.touch()
-        _run("unshare", f"--mount={self._mounts}", "--propagation", "slave", "true")
-        # The kubelet and containerd have a few paths built in; in here these lead into the sandbox.
-        for fixed in ("/var/lib/kubelet", "/var/log/containers"):
-            ours = self._sandbox.folder / "kubernetes" / fixed.removeprefix("/").replace("/", "-")
+        self._run("unshare", f"--mount={self._mounts}", "--propagation", "slave", "true")
+        # The kubelet and containerd have a few paths built in; in here these lead into the sandbox. The names of the pods' network namespaces end with it.
+        data = self._sandbox.folder / "kubernetes"
+        places = {
+            "/var/lib/kubelet": data / "var-lib-kubelet",
+            "/var/log/containers": data / "var-log-containers",
+            "/run/netns": self._sandbox.runtime / "netns",
+        }
+        for fixed, ours in places.items():
             ours.mkdir(parents=True, exist_ok=True)
             Path(fixed).mkdir(parents=True, exist_ok=True)
-            _run(*self.with_mounts("mount", "--bind", str(ours), fixed))
+            self._run(*self.with_mounts("mount", "--bind", str(ours), fixed))
 
     def _create_cgroups(self) -> None:
         for hierarchy in self._hierarchies():
@@ -117,7 +138,7 @@ class Namespaces:
     def processes(self) -> list[psutil.Process]:
         """Everything that runs on the node, pods included, whoever started it."""
         found: list[psutil.Process] = []
-        network = self._network.stat().st_ino if self._network.exists() else None
+        network = self._network.stat().st_ino if _is_mount(self._network) else None
         for process in psutil.process_iter():
             try:
                 groups = Path(f"/proc/{process.pid}/cgroup").read_text()
@@ -131,14 +152,13 @@ class Namespaces:
     def remove(self) -> None:
         """Ends what still runs in the namespaces and removes them, with mounts, rules, bridges and control groups."""
         terminate(self.processes(), within=5)
-        if _is_mount(self._mounts):
-            _run("umount", str(self._mounts))
+        for place in (self._mounts, self._network):
+            if _is_mount(place):
+                self._run("umount", str(place))
         if _is_mount(self._sandbox.runtime):
-            _run("umount", "--lazy", str(self._sandbox.runtime))
-        if self._network.exists():
-            _run("ip", "netns", "delete", self.name)
+            self._run("umount", "--lazy", str(self._sandbox.runtime))
         if Path("/sys/class/net", self._link).exists():
-            _run("ip", "link", "delete", self._link)
+            self._run("ip", "link", "delete", self._link)
         for hierarchy in self._hierarchies():
             _remove_cgroup(hierarchy / self.name)
         shutil.rmtree(self._sandbox.runtime, ignore_errors=True)
@@ -155,15 +175,3 @@ def _remove_cgroup(folder: Path) -> None:
 
 def _is_mount(path: Path) -> bool:
     return any(line.split()[4] == str(path) for line in Path("/proc/self/mountinfo").read_text().splitlines())
-
-
-def _run(*command: str) -> None:
-    _check(subprocess.run(command, capture_output=True, text=True, check=False), command)
-
-
-def _check(result: subprocess.CompletedProcess[str], command: Sequence[str]) -> None:
-    if result.returncode:
-        raise LocalAzureError(
-            f"the kernel refused `{' '.join(command)}`: {result.stderr.strip()}; the node needs root and the right to make namespaces "
-            "(in a container: a privileged one), or name a cluster of your own with CONVERGE_LOCAL_KUBECONTEXT"
-        )

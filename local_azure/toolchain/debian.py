@@ -12,13 +12,13 @@ from pathlib import Path
 from local_azure.errors import LocalAzureError
 from local_azure.processes import run
 
-_PACKAGES = ("containerd", "containernetworking-plugins", "docker-registry", "iptables", "mmdebstrap", "runc")
+_PACKAGES = ("containerd", "containernetworking-plugins", "docker-registry", "iproute2", "iptables", "mmdebstrap", "runc")
 _FROM_ALTERNATIVES = ("iptables", "iptables-save", "iptables-restore", "ip6tables", "ip6tables-save", "ip6tables-restore")
 """Names that the package's installation script would link to the nftables variant."""
 
 
 class DebianPrograms:
-    """containerd, runc, CNI plugins, the OCI registry, iptables and mmdebstrap, with the libraries that the machine lacks."""
+    """containerd, runc, CNI plugins, the OCI registry, ip, iptables and mmdebstrap, with the libraries that the machine lacks."""
 
     def __init__(self, cache: Path) -> None:
         self._cache = cache

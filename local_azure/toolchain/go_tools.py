@@ -28,8 +28,9 @@ class GoTool:
         packages: import paths, or "." for the module's own main.
         programs: names of the programs afterwards; the first is what a single "." is called.
         links: more names for the first program.
-        cold_seconds: how long it took with an empty cache on two cores, for the estimate of what is left.
+        cold_seconds: how long it took with an empty cache and both of two cores to itself, after the tool it is built after; for the estimate of what is left.
         scripts_of_sdk: files of the pulumi SDK's module that must lie beside the program.
+        after: name of the tool with which it shares most of its dependencies, in the same versions; built after it, most of it is there already.
         unlisted: path of a module whose version the checksum database does not know; go.sum still pins it.
     """
 
@@ -41,6 +42,7 @@ class GoTool:
     tags: str = ""
     variables: dict[str, str] = field(default_factory=dict)
     scripts_of_sdk: tuple[str, ...] = ()
+    after: str = ""
     unlisted: str = ""
 
     @property
@@ -49,7 +51,8 @@ class GoTool:
 
     def key(self) -> str:
         """Changes whenever what is built could change."""
-        digest = hashlib.sha256(repr(self).encode())
+        built = (self.packages, self.programs, self.links, self.scripts_of_sdk, self.flags())
+        digest = hashlib.sha256(repr(built).encode())
         for path in sorted(self.module.rglob("*")):
             if path.is_file():
                 digest.update(str(path.relative_to(self.module)).encode() + b"\0" + path.read_bytes())
@@ -65,7 +68,7 @@ PULUMI = GoTool(
     name="engine",
     packages=("github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",),
     programs=("pulumi",),
-    cold_seconds=180,
+    cold_seconds=150,
     tags="osusergo,grpcnotrace",
     variables={"github.com/pulumi/pulumi/sdk/v3/go/common/version.Version": "v3.259.0"},
 )
@@ -73,14 +76,16 @@ LANGUAGE_HOST = GoTool(
     name="language-host",
     packages=("github.com/pulumi/pulumi/sdk/python/cmd/pulumi-language-python/v3",),
     programs=("pulumi-language-python",),
-    cold_seconds=30,
+    after="engine",
+    cold_seconds=10,
     scripts_of_sdk=("python/cmd/pulumi-language-python-exec", "python/dist/pulumi-resource-pulumi-python"),
 )
 KUBERNETES_PLUGIN = GoTool(
     name="kubernetes-plugin",
     packages=(".",),
     programs=("pulumi-resource-kubernetes",),
-    cold_seconds=360,
+    after="kubernetes",
+    cold_seconds=160,
     variables={"github.com/pulumi/pulumi-kubernetes/provider/v4/pkg/version.Version": "4.25.0"},
     unlisted="github.com/pulumi/pulumi-kubernetes",
 )
@@ -88,29 +93,31 @@ DOCKER_BUILD_PLUGIN = GoTool(
     name="docker-build-plugin",
     packages=("github.com/pulumi/pulumi-docker-build/provider/cmd/pulumi-resource-docker-build",),
     programs=("pulumi-resource-docker-build",),
-    cold_seconds=90,
+    after="engine",
+    cold_seconds=65,
     variables={"github.com/pulumi/pulumi-docker-build/provider.Version": "0.0.22"},
 )
 BUILDKIT = GoTool(
     name="buildkit",
     packages=("github.com/moby/buildkit/cmd/buildkitd", "github.com/moby/buildkit/cmd/buildctl"),
     programs=("buildkitd", "buildctl"),
-    cold_seconds=60,
-    variables={"github.com/moby/buildkit/version.Version": "v0.26.0"},
+    after="docker-build-plugin",
+    cold_seconds=25,
+    variables={"github.com/moby/buildkit/version.Version": "v0.31.0"},
 )
 KUBERNETES = GoTool(
     name="kubernetes",
     packages=(".",),
     programs=("kube",),
     links=("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy", "kubelet", "kubectl", "kubeadm"),
-    cold_seconds=270,
+    cold_seconds=230,
     variables={
         f"{package}.{name}": value
         for package in ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
         for name, value in {"gitVersion": _KUBERNETES, "gitMajor": "1", "gitMinor": "34"}.items()
     },
 )
-ETCD = GoTool(name="etcd", packages=("go.etcd.io/etcd/server/v3",), programs=("etcd",), cold_seconds=15)
+ETCD = GoTool(name="etcd", packages=("go.etcd.io/etcd/server/v3",), programs=("etcd",), after="kubernetes", cold_seconds=20)
 PAUSE = GoTool(name="pause", packages=(".",), programs=("pause",), cold_seconds=1)
 
 

@@ -34,4 +34,5 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Copy]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PULUMI_", "CONVERGE_", "AZURE_", "ARM_"))}
     made = Copy(folder, {**environment, "XDG_STATE_HOME": str(state), "CONVERGE_LOCAL_PORT_BASE": _PORT_BASE})
     yield made
-    made.converge("local", "clean", "--yes")
+    cleaned = made.converge("local", "clean", "--yes")
+    assert cleaned.returncode == 0, cleaned.stderr

@@ -8,26 +8,25 @@ def test_nothing_named_means_everything_is_ours():
     assert Choices.from_environment({}) == Choices()
 
 
-@pytest.mark.parametrize(
-    ("environment", "missing"),
-    [
-        ({"CONVERGE_LOCAL_BUILDER": "mine"}, "CONVERGE_LOCAL_BASE_IMAGE"),
-        ({"CONVERGE_LOCAL_REGISTRY": "localhost:5000"}, "CONVERGE_LOCAL_BUILDER"),
-        ({"CONVERGE_LOCAL_KUBECONTEXT": "kind-kind"}, "CONVERGE_LOCAL_REGISTRY"),
-    ],
-)
-def test_choices_that_do_not_fit_name_the_variable_that_is_missing(environment: dict[str, str], missing: str):
-    with pytest.raises(LocalAzureError, match=missing):
-        Choices.from_environment(environment)
+ALL = {
+    "CONVERGE_LOCAL_KUBECONTEXT": "kind-kind",
+    "CONVERGE_LOCAL_REGISTRY": "localhost:5000",
+    "CONVERGE_LOCAL_BUILDER": "mine",
+    "CONVERGE_LOCAL_BASE_IMAGE": "python@sha256:" + "0" * 64,
+}
+
+
+@pytest.mark.parametrize("missing", ALL)
+def test_all_are_named_or_none(missing: str):
+    with pytest.raises(LocalAzureError, match=f" is set, but not {missing}: a cluster of your own cannot pull"):
+        Choices.from_environment({name: value for name, value in ALL.items() if name != missing})
+
+
+def test_an_empty_variable_names_nothing():
+    assert not Choices.from_environment(dict.fromkeys(ALL, "")).own_services
 
 
 def test_all_of_them_together_fit():
-    choices = Choices.from_environment(
-        {
-            "CONVERGE_LOCAL_KUBECONTEXT": "kind-kind",
-            "CONVERGE_LOCAL_REGISTRY": "localhost:5000",
-            "CONVERGE_LOCAL_BUILDER": "mine",
-            "CONVERGE_LOCAL_BASE_IMAGE": "python@sha256:" + "0" * 64,
-        }
-    )
+    choices = Choices.from_environment(ALL)
+    assert choices.own_services
     assert choices.kube_context == "kind-kind"

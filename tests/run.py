@@ -20,7 +20,8 @@ STAGES: dict[str, list[list[str]]] = {
     "tools": [[str(_BIN / "converge"), "local", "prepare"]],
     "plan": [[*_PYTEST, "tests/plan"]],
     "integration": [[*_PYTEST, "tests/integration"]],
-    "end_to_end": [[*_PYTEST, "tests/end_to_end"]],
+    # A story: what comes after a step that failed says nothing new.
+    "end_to_end": [[*_PYTEST, "--exitfirst", "tests/end_to_end"]],
 }
 """Commands per stage, in order: what is quick and needs nothing comes first."""
 

@@ -11,6 +11,8 @@ from fnmatch import fnmatch
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
+from filelock import FileLock
+
 STAGED = Path(".converge/context")
 _LARGEST_FILE = 32 * 2**20
 _LARGEST_CONTEXT = 128 * 2**20
@@ -54,14 +56,14 @@ def stage(app: Path, staged: Path = STAGED) -> BuildContext:
     files = _files(app)
     digest = _digest(files)
     folder = staged / digest[:32]
-    marker = folder.with_suffix(".used")
     try:
         staged.mkdir(parents=True, exist_ok=True)
-        # Marked before it is looked at, so that a run beside us does not prune it in between.
-        marker.touch()
-        if not _is_whole(folder, digest):
-            _write(files, folder)
-        _prune(staged)
+        # One run at a time: another could take a half-written folder for a broken one, or remove what we look at.
+        with FileLock(staged / ".lock"):
+            folder.with_suffix(".used").touch()
+            if not _is_whole(folder, digest):
+                _write(files, folder)
+            _prune(staged)
     except OSError as error:
         raise BuildContextError(f"{staged}: cannot be written: {error.strerror}") from error
     return BuildContext(location=folder.as_posix(), sha256=digest)
@@ -93,16 +95,17 @@ def _rules(ignore_file: Path) -> tuple[list[str], list[str]]:
     rules = [line for line in lines if line and not line.startswith("#")]
     if not rules or rules[0] != "*":
         raise BuildContextError(f"{ignore_file}: must start with * and then let through what the Dockerfile copies, as in app_template")
-    allowed = [rule[1:].strip("/") for rule in rules[1:] if rule.startswith("!")]
-    excluded = [rule.removeprefix("**/").strip("/") for rule in rules[1:] if rule.startswith("**/")]
-    other = [rule for rule in rules[1:] if not rule.startswith(("!", "**/"))]
-    other += (
-        [rule for rule in allowed + excluded if not rule or "**" in rule]
-        + [rule for rule in allowed if "*" in rule]
-        + [rule for rule in excluded if "/" in rule]
-    )
-    if other:
-        raise BuildContextError(f"{ignore_file}: the rule {other[0]!r} is not understood; allowed are * first, then !path and **/name")
+    allowed: list[str] = []
+    excluded: list[str] = []
+    for rule in rules[1:]:
+        path = rule[1:].strip("/") if rule.startswith("!") else ""
+        name = rule.removeprefix("**/").strip("/") if rule.startswith("**/") else ""
+        if path and not any(character in path for character in "*?[\\"):
+            allowed.append(path)
+        elif name and "/" not in name and "**" not in name:
+            excluded.append(name)
+        else:
+            raise BuildContextError(f"{ignore_file}: the rule {rule!r} is not understood; allowed are * first, then !path and **/name")
     return allowed, excluded
 
 
@@ -161,7 +164,7 @@ def _is_whole(folder: Path, digest: str) -> bool:
 
 
 def _write(files: list[_File], folder: Path) -> None:
-    """Writes beside, then renames: nobody ever sees half a context, and who comes second takes what is there."""
+    """Writes beside, then renames: a run that is killed leaves no half context behind."""
     partial = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".partial-"))
     try:
         for file in files:
@@ -173,21 +176,25 @@ def _write(files: list[_File], folder: Path) -> None:
         for directory in (partial, *(path for path in partial.rglob("*") if path.is_dir())):
             directory.chmod(0o755)
             os.utime(directory, (0, 0))
-        if folder.exists():
-            folder.rename(partial.with_suffix(".broken"))
-        try:
-            partial.rename(folder)
-        except OSError:
-            if not folder.is_dir():
-                raise
+        _remove(folder)
+        partial.rename(folder)
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
-        shutil.rmtree(partial.with_suffix(".broken"), ignore_errors=True)
+        _remove(partial)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _prune(staged: Path) -> None:
+    # Left by runs that were killed: whoever holds the lock writes none but its own, and that is renamed by now.
+    for partial in staged.glob(".partial-*"):
+        _remove(partial)
     markers = sorted(staged.glob("*.used"), key=lambda marker: marker.stat().st_mtime, reverse=True)
     for marker in markers[_KEEP:]:
         if time.time() - marker.stat().st_mtime > _KEEP_SECONDS:
-            shutil.rmtree(marker.with_suffix(""), ignore_errors=True)
-            marker.unlink(missing_ok=True)
+            _remove(marker.with_suffix(""))
+            marker.unlink()

@@ -42,7 +42,8 @@ def grant(name: str, *, role: Role, scope: pulumi.Input[str], principal: Princip
         role_assignment_name=facts.apply(lambda known: naming.role_assignment(known[0], known[1], role.value)),
         role_definition_id=facts.apply(lambda known: _definition_id(known[0], role)),
         principal_id=principal.id,
-        principal_type=principal.type,
+        # The SDK would make `User` of a plain None.
+        principal_type=principal.type or pulumi.Output.from_input(None),
         scope=scope,
         # A grant holds no data: protecting it would only make it impossible to change who deploys.
         opts=pulumi.ResourceOptions(parent=parent, delete_before_replace=True, protect=False),

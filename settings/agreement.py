@@ -27,7 +27,7 @@ def problems(services: Sequence[Service], lock: Lock, lock_name: str, root: Path
             yield f"{key}.app: was {service.app!r}, which has no {' and no '.join(needed)}; name a folder made from app_template"
         elif service.name in lock.services:
             yield from _model_problems(service, lock.services[service.name], key, lock_name, folder / "app" / "contract.json")
-    for name in lock.services.keys() - {service.name for service in services}:
+    for name in sorted(lock.services.keys() - {service.name for service in services}):
         yield f"{lock_name}: has a model for the service {name!r}, which {NAMESPACE}:services does not have; add the service there, or remove it from the lock"
 
 

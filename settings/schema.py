@@ -2,13 +2,17 @@
 
 from collections.abc import Iterator
 from ipaddress import IPv4Network
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 from pydantic.alias_generators import to_camel
 
 _TAKEN_NAMESPACES = {"default", "gatekeeper-system", "calico-system", "app-routing-system", "dapr-system"}
-_PRIVATE = [IPv4Network(network) for network in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8")]
+_NOT_PUBLIC = [
+    IPv4Network(network)
+    for network in ("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16", "224.0.0.0/3")
+]
+"""IANA's special-purpose registry, without the ranges for documentation, which stand in the committed stack files."""
 _RANGE_BITS = range(8, 31)
 """Widest range that still is a choice, and the narrowest that Azure Storage takes; a single address is written without a mask."""
 _MOST = 1000
@@ -33,7 +37,7 @@ def _public_range(text: str) -> str:
         network = IPv4Network(text)
     except ValueError:
         network = None
-    if network is None or any(network.overlaps(private) for private in _PRIVATE) or network.prefixlen not in (*_RANGE_BITS, 32):
+    if network is None or any(network.overlaps(other) for other in _NOT_PUBLIC) or network.prefixlen not in (*_RANGE_BITS, 32):
         raise ValueError("a public IPv4 address, or a range from /8 to /30, such as 203.0.113.7 or 203.0.113.0/24")
     return str(network).removesuffix("/32")
 
@@ -127,6 +131,15 @@ class Service(_Typed):
         return self.model or self.name
 
 
+_Items = TypeVar("_Items", bound=tuple[str, ...])
+
+
+def _no_repeats(items: _Items) -> _Items:
+    if twice := sorted({item for item in items if items.count(item) > 1}):
+        raise ValueError(f"a list in which nothing is repeated; {', '.join(twice)} is there more than once")
+    return items
+
+
 def _different(services: tuple[Service, ...]) -> tuple[Service, ...]:
     names = [service.name for service in services]
     if twice := sorted({name for name in names if names.count(name) > 1}):
@@ -158,8 +171,10 @@ class Cluster(_Typed):
     node_size: NodeSize = Field(default="Standard_D2ds_v5", description="Size of a node; it needs 64 GiB of local disk for its ephemeral OS disk.")
     min_nodes: Count = Field(default=1, description="Fewest nodes.")
     max_nodes: Count = Field(default=3, description="Most nodes.")
-    zones: tuple[Literal["1", "2", "3"], ...] = Field(default=(), description="Availability zones of the nodes.")
-    admin_group_ids: tuple[Guid, ...] = Field(default=(), description="Object ids of the Entra groups that administer the cluster.")
+    zones: Annotated[tuple[Literal["1", "2", "3"], ...], AfterValidator(_no_repeats)] = Field(default=(), description="Availability zones of the nodes.")
+    admin_group_ids: Annotated[tuple[Guid, ...], AfterValidator(_no_repeats)] = Field(
+        default=(), description="Object ids of the Entra groups that administer the cluster."
+    )
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:

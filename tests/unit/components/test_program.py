@@ -1,0 +1,345 @@
+"""What holds for every resource of the whole program, in every stack, in preview and in up."""
+
+import os
+import runpy
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from components import application_image
+from components.application_image import ApplicationImage
+from components.container_registry import ContainerRegistry
+from components.kubernetes_cluster import KubernetesCluster
+from components.model_deployment import ModelDeployment
+from components.model_storage import ModelStorage
+from components.role_grants import Role
+from model_store import Lock, LockedModel, LockedService, write_lock
+from tests.unit.components.recording import (
+    CLIENT,
+    CLIENT_CONFIG,
+    CREDENTIALS,
+    DIGEST,
+    KUBECONFIG,
+    SUBSCRIPTION,
+    UNKNOWN,
+    USER_CREDENTIALS,
+    Recording,
+    Secret,
+    record,
+)
+from tests.unit.model_store.samples import locked
+from tests.unit.settings.stack_files import ROOT, as_pulumi_does, stack_values
+
+_COMPONENTS = (ModelStorage, ContainerRegistry, KubernetesCluster, ApplicationImage, ModelDeployment)
+_SENSITIVE = ("key", "password", "token", "kubeconfig")
+_MODEL = locked(
+    3,
+    inputs=[{"name": "image", "datatype": "FP32", "shape": [-1, 64]}],
+    outputs=[{"name": "label", "datatype": "INT64", "shape": [-1]}, {"name": "probabilities", "datatype": "FP32", "shape": [-1, 10]}],
+)
+_LOCK = Lock(services={"digits": LockedService(model=_MODEL)})
+
+
+def _signed(_url: str, model: LockedModel) -> Mapping[str, str]:
+    return {file: f"https://store.example/{file}?sig=x" for file in model.files}
+
+
+@contextmanager
+def _checkout(folder: Path, stack: str, lock: Lock) -> Iterator[None]:
+    """A project folder with the template's app and a lock, and a store that signs."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / "app_template").exists():
+        (folder / "app_template").symlink_to(ROOT / "app_template", target_is_directory=True)
+    write_lock(folder / "locks" / f"{stack}.json", lock)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.delenv("PULUMI_CONFIG", raising=False)
+        patch.setattr(application_image, "_ask_store", _signed)
+        yield
+
+
+def _run(folder: Path, stack: str = "dev", *, preview: bool = False, lock: Lock = _LOCK, into: Recording | None = None, **changes: Any) -> Recording:
+    """The program as it is, with the stack's committed settings; `changes` replace keys, with __ for the colon."""
+    config = as_pulumi_does({**stack_values(stack), **{key.replace("__", ":"): value for key, value in changes.items()}})
+    calls = {CLIENT_CONFIG: CLIENT, USER_CREDENTIALS: CREDENTIALS}
+    with _checkout(folder, stack, lock):
+        return record(lambda: runpy.run_path(os.fspath(ROOT / "__main__.py")), preview=preview, calls=calls, config=config, stack=stack, into=into)
+
+
+@dataclass(frozen=True)
+class _Case:
+    stack: str
+    preview: bool
+    recording: Recording
+
+
+@pytest.fixture(
+    scope="module", params=[("dev", True), ("dev", False), ("prod", True), ("prod", False)], ids=["dev preview", "dev up", "prod preview", "prod up"]
+)
+def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> _Case:
+    stack, preview = request.param
+    return _Case(stack, preview, _run(tmp_path_factory.mktemp("checkout"), stack, preview=preview))
+
+
+@pytest.fixture(scope="module")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Recording:
+    return _run(tmp_path_factory.mktemp("checkout"))
+
+
+def test_the_program_runs_to_its_end(case: _Case):
+    assert {resource.type.rpartition(":")[2] for resource in case.recording.resources if resource.type.startswith("converge:")} == {
+        component.__name__ for component in _COMPONENTS
+    }
+    assert set(case.recording.exports) == {"resourceGroup", "storageAccount", "modelStore", "registry", "cluster", "services", "notDeployed"}
+    assert case.recording.logs == []
+
+
+def test_every_resource_descends_from_a_component(case: _Case):
+    by_urn = {resource.urn: resource for resource in case.recording.resources}
+    for resource in case.recording.resources:
+        if resource.type.startswith(("converge:", "pulumi:pulumi:Stack")):
+            continue
+        assert by_urn[resource.request.parent].type.startswith("converge:index:"), resource.urn
+
+
+def test_every_component_registered_what_its_class_declares(case: _Case):
+    declared = {f"converge:index:{component.__name__}": set(component.__annotations__) for component in _COMPONENTS}
+    made = [resource for resource in case.recording.resources if resource.type.startswith("converge:")]
+    assert {resource.urn: set(case.recording.outputs.get(resource.urn, ())) for resource in made} == {
+        resource.urn: declared[resource.type] for resource in made
+    }
+
+
+def _open_values(value: object, path: str = "") -> Iterator[tuple[str, object]]:
+    """What is not secret, with the keys that lead to it."""
+    match value:
+        case dict():
+            for key, entry in value.items():
+                yield from _open_values(entry, f"{path}.{key}")
+        case list():
+            for entry in value:
+                yield from _open_values(entry, path)
+        case Secret():
+            return
+        case _:
+            yield path, value
+
+
+def test_no_output_that_sounds_secret_is_open(case: _Case):
+    found = [path for urn, outputs in case.recording.outputs.items() for path, _ in _open_values(outputs, urn.rpartition("::")[2])]
+    assert found
+    assert not [path for path in found if any(word in path.rpartition(".")[2].lower() for word in _SENSITIVE)]
+
+
+def test_no_open_value_holds_a_credential(case: _Case):
+    everything = [resource.inputs for resource in case.recording.resources] + list(case.recording.outputs.values())
+    for credential in (KUBECONFIG, "sig=x"):
+        assert not [path for values in everything for path, value in _open_values(values) if credential in str(value)]
+
+
+def test_every_kubernetes_object_goes_to_the_stacks_own_cluster(case: _Case):
+    provider = case.recording.only("pulumi:providers:kubernetes")
+    objects = [resource for resource in case.recording.resources if resource.type.startswith("kubernetes:")]
+    assert objects
+    assert {resource.provider for resource in objects} == {(provider.urn, UNKNOWN if case.preview else "id-of-converge-workloads")}
+    assert provider.name == "converge-workloads"
+    assert provider.parent == "converge-cluster"
+
+
+def test_there_is_no_default_kubernetes_provider():
+    config = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
+    assert config["pulumi:disable-default-providers"] == {"value": ["kubernetes"]}
+    for stack in ("dev", "prod"):
+        assert "pulumi:disable-default-providers" not in stack_values(stack)
+
+
+def test_data_is_protected_where_the_settings_say_so(case: _Case):
+    protected = {resource.name for resource in case.recording.resources if resource.protected}
+    data = {"converge-models", *(f"converge-models-{part}" for part in ("group", "account", "blobs", "container"))}
+    assert protected == (data if case.stack == "prod" else set())
+
+
+def test_what_azure_cannot_be_asked_yet_is_not_asked_in_a_preview(case: _Case):
+    assert [token for token, _ in case.recording.calls] == ([CLIENT_CONFIG] if case.preview else [CLIENT_CONFIG, USER_CREDENTIALS])
+
+
+def test_in_a_first_preview_secrets_are_unknown_and_marked(tmp_path: Path):
+    recording = _run(tmp_path, preview=True)
+    assert recording.only("docker-build:index:Image").inputs["secrets"] == Secret(UNKNOWN)
+    assert recording.only("pulumi:providers:kubernetes").inputs["kubeconfig"] == Secret(UNKNOWN)
+
+
+def test_the_provider_is_bound_to_the_cluster_and_comes_after_its_grants(up: Recording):
+    provider = up.only("pulumi:providers:kubernetes")
+    assert provider.inputs["kubeconfig"] == Secret(KUBECONFIG)
+    # A kubeconfig that only reads differently must not replace every object.
+    assert provider.inputs["clusterIdentifier"] == up.outputs_of("converge-cluster")["cluster_id"]
+    assert provider.inputs["enableServerSideApply"] == "true"
+    assert {"converge-cluster-deployer", "converge-cluster-pull"} <= provider.dependencies
+
+
+def test_the_image_is_built_only_once_the_deployer_may_read_and_push(up: Recording):
+    image = up.only("docker-build:index:Image")
+    assert {"converge-registry-push", "converge-models-delegator", "converge-models-reader"} <= image.dependencies
+    assert {"converge-models-delegator", "converge-models-reader"} <= image.dependencies_of("secrets")
+
+
+def test_pods_run_the_image_that_was_built(up: Recording):
+    deployment = up.only("kubernetes:apps/v1:Deployment")
+    (container,) = deployment.inputs["spec"]["template"]["spec"]["containers"]
+    assert container["image"] == f"{up.exports['registry']}/digits@{DIGEST}"
+    assert "digits-image-image" in deployment.dependencies
+
+
+def test_nobody_has_any_other_right(up: Recording):
+    deployer = stack_values("dev")["converge:deployer"]["principalId"]
+    storage = f"{SUBSCRIPTION}/resourceGroups/converge-models-group/providers/Microsoft.Storage/storageAccounts/{up.exports['storageAccount']}"
+    cluster = f"{SUBSCRIPTION}/resourceGroups/converge-cluster-group/providers"
+    registries = f"{SUBSCRIPTION}/resourceGroups/converge-registry-group/providers/Microsoft.ContainerRegistry/registries"
+    registry = f"{registries}/{up.exports['registry'].removesuffix('.azurecr.io')}"
+    kubelet = f"{cluster}/Microsoft.ManagedIdentity/userAssignedIdentities/converge-cluster-kubelet"
+    assert up.grants == {
+        (Role.STORAGE_BLOB_DELEGATOR.value, storage, deployer, "Group"),
+        (Role.STORAGE_BLOB_DATA_READER.value, f"{storage}/blobServices/default/containers/models", deployer, "Group"),
+        (Role.ACR_PUSH.value, registry, deployer, "Group"),
+        (Role.ACR_PULL.value, registry, "converge-cluster-kubelet-principal", "ServicePrincipal"),
+        (Role.MANAGED_IDENTITY_OPERATOR.value, kubelet, "converge-cluster-control-plane-principal", "ServicePrincipal"),
+        (Role.AKS_RBAC_CLUSTER_ADMIN.value, f"{cluster}/Microsoft.ContainerService/managedClusters/converge-cluster-aks", deployer, "Group"),
+    }
+
+
+def test_unless_settings_name_a_deployer_it_is_whoever_runs_the_update(tmp_path: Path):
+    recording = _run(tmp_path, converge__deployer={})
+    assert sum(principal == CLIENT["objectId"] for _, _, principal, _ in recording.grants) == 4
+
+
+def test_the_cluster_belongs_to_our_tenant(up: Recording):
+    assert up.only("azure-native:containerservice:ManagedCluster").inputs["aadProfile"]["tenantID"] == CLIENT["tenantId"]
+
+
+def test_exports_say_where_things_are_and_which_model_runs(up: Recording):
+    account = up.exports["storageAccount"]
+    assert up.exports == {
+        "resourceGroup": "converge-cluster-group",
+        "storageAccount": account,
+        "modelStore": f"https://{account}.blob.core.windows.net/models",
+        "registry": f"{account}.azurecr.io",
+        "cluster": "converge-cluster-aks",
+        "services": {
+            "digits": {
+                "namespace": "digits",
+                "service": "digits",
+                "port": 80,
+                "image": f"{account}.azurecr.io/digits@{DIGEST}",
+                "model": {"name": "digits", "version": 3, "sha256": "a" * 64},
+            }
+        },
+        "notDeployed": [],
+    }
+
+
+def test_names_can_be_chosen(tmp_path: Path):
+    recording = _run(tmp_path, preview=True, converge__storageAccountName="mymodels", converge__registryName="myImages")
+    assert recording.only("azure-native:storage:StorageAccount").inputs["accountName"] == "mymodels"
+    assert recording.only("azure-native:containerregistry:Registry").inputs["registryName"] == "myImages"
+
+
+def test_stacks_never_share_a_name(tmp_path: Path):
+    recordings = [_run(tmp_path, stack, preview=True) for stack in ("dev", "prod")]
+    for kind, key in (("azure-native:storage:StorageAccount", "accountName"), ("azure-native:containerregistry:Registry", "registryName")):
+        assert len({recording.only(kind).inputs[key] for recording in recordings}) == 2
+
+
+def test_settings_reach_the_resources(tmp_path: Path):
+    tags, ranges = {"owner": "us"}, ["203.0.113.0/24"]
+    recording = _run(
+        tmp_path,
+        converge__services=[
+            {"name": "digits", "replicas": {"min": 3, "max": 9}, "resources": {"cpu": "500m", "memory": "1Gi", "cpuLimit": "2"}, "startupSeconds": 90}
+        ],
+        converge__modelStorage={"sku": "Standard_GRS", "softDeleteDays": 30, "contributorGroupId": "00000000-0000-0000-0000-000000000009"},
+        converge__registry={"sku": "Premium"},
+        converge__cluster={"minNodes": 2, "maxNodes": 5, "nodeSize": "Standard_D8ds_v5", "tier": "Premium", "kubernetesVersion": "1.33", "zones": ["1", "3"]},
+        converge__allowedIpRanges=ranges,
+        converge__tags=tags,
+    )
+    account = recording.only("azure-native:storage:StorageAccount").inputs
+    assert account["sku"] == {"name": "Standard_GRS"}
+    assert [rule["iPAddressOrRange"] for rule in account["networkRuleSet"]["ipRules"]] == ranges
+    assert recording.only("azure-native:storage:BlobServiceProperties").inputs["deleteRetentionPolicy"]["days"] == 30
+    assert Role.STORAGE_BLOB_DATA_CONTRIBUTOR.value in {role for role, *_ in recording.grants}
+    assert recording.only("azure-native:containerregistry:Registry").inputs["sku"] == {"name": "Premium"}
+    cluster = recording.only("azure-native:containerservice:ManagedCluster").inputs
+    assert cluster["apiServerAccessProfile"]["authorizedIPRanges"] == ranges
+    assert (cluster["sku"]["tier"], cluster["kubernetesVersion"]) == ("Premium", "1.33")
+    (pool,) = cluster["agentPoolProfiles"]
+    assert (pool["vmSize"], pool["minCount"], pool["maxCount"], pool["availabilityZones"]) == ("Standard_D8ds_v5", 2, 5, ["1", "3"])
+    (container,) = recording.only("kubernetes:apps/v1:Deployment").inputs["spec"]["template"]["spec"]["containers"]
+    assert container["resources"] == {"requests": {"cpu": "500m", "memory": "1Gi"}, "limits": {"cpu": "2", "memory": "1Gi"}}
+    assert container["startupProbe"]["failureThreshold"] == 90
+    autoscaler = recording.only("kubernetes:autoscaling/v2:HorizontalPodAutoscaler").inputs["spec"]
+    assert (autoscaler["minReplicas"], autoscaler["maxReplicas"]) == (3, 9)
+    tagged = [resource.inputs["tags"] for resource in recording.resources if resource.type.startswith("azure-native:") and "tags" in resource.inputs]
+    assert len(tagged) == 8
+    assert all(found == tags for found in tagged)
+
+
+def test_services_have_everything_twice_and_share_the_cluster(tmp_path: Path):
+    lock = Lock(services={name: LockedService(model=_MODEL) for name in ("digits", "other")})
+    recording = _run(tmp_path, lock=lock, converge__services=[{"name": "digits"}, {"name": "other", "model": "digits"}])
+    assert len(recording.of("docker-build:index:Image")) == len(recording.of("kubernetes:core/v1:Namespace")) == 2
+    assert len(recording.of("azure-native:containerservice:ManagedCluster")) == 1
+    assert {name: service["namespace"] for name, service in recording.exports["services"].items()} == {"digits": "digits", "other": "other"}
+    assert recording.exports["services"]["other"]["image"].partition("@")[0].endswith("/other")
+
+
+def test_a_pinned_digest_runs_without_a_build(tmp_path: Path):
+    pinned = f"sha256:{'d' * 64}"
+    recording = _run(tmp_path, lock=Lock(services={"digits": LockedService(model=_MODEL, image=pinned)}))
+    assert recording.of("docker-build:index:Image") == []
+    assert recording.exports["services"]["digits"]["image"].endswith(f"/digits@{pinned}")
+
+
+def test_without_a_model_there_is_infrastructure_and_a_hint(tmp_path: Path):
+    recording = _run(tmp_path, lock=Lock())
+    assert recording.exports["notDeployed"] == ["digits"]
+    assert recording.exports["services"] == {}
+    assert not [resource for resource in recording.resources if resource.type.startswith(("kubernetes:", "docker-build:"))]
+    (hint,) = recording.logs
+    assert hint.startswith("service digits is not deployed: locks/dev.json has no model for it. ")
+
+
+def _wrong_settings(_: Path) -> dict[str, Any]:
+    return {"converge__protectData": "perhaps"}
+
+
+def _wrong_app(folder: Path) -> dict[str, Any]:
+    app = folder / "app"
+    (app / "app").mkdir(parents=True)
+    (app / "Dockerfile").write_text("FROM scratch\n")
+    (app / "app" / "contract.json").write_text((ROOT / "app_template" / "app" / "contract.json").read_text())
+    (app / ".dockerignore").write_text("node_modules\n")
+    return {"converge__services": [{"name": "digits", "app": "app"}]}
+
+
+@pytest.mark.parametrize(
+    ("mistake", "message"),
+    [
+        (_wrong_settings, 'converge:protectData: was "perhaps"; allowed is true or false'),
+        (_wrong_app, "app/.dockerignore: must start with * and then let through what the Dockerfile copies, as in app_template"),
+    ],
+)
+def test_a_mistake_is_shown_once_and_changes_nothing(tmp_path: Path, mistake: Callable[[Path], dict[str, Any]], message: str):
+    recording = Recording()
+    with pytest.raises(SystemExit) as error:
+        _run(tmp_path, into=recording, **mistake(tmp_path))
+    # Pulumi's own code for a message that has been shown: it adds neither a traceback nor another error.
+    assert error.value.code == 32
+    assert [resource.type for resource in recording.resources] == ["pulumi:pulumi:Stack"]
+    (shown,) = recording.logs
+    assert message in shown

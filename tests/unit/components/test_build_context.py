@@ -347,24 +347,6 @@ def test_what_a_killed_run_left_is_removed(tmp_path: Path):
     assert not (staged / ".partial-killed").exists()
 
 
-def test_who_comes_second_takes_what_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    app, staged = _app(tmp_path), tmp_path / "staged"
-    other = stage(app, tmp_path / "other")
-    exists = Path.exists
-
-    def looked_at_too_early(path: Path) -> bool:
-        found = exists(path)
-        if path.parent == staged and path.name == other.sha256[:32] and not found:
-            shutil.copytree(other.location, path)
-        return found
-
-    monkeypatch.setattr(Path, "exists", looked_at_too_early)
-    made = stage(app, staged)
-    assert made.sha256 == other.sha256
-    assert _names(made) == _names(other)
-    assert [path for path in staged.iterdir() if path.is_dir()] == [Path(made.location)]
-
-
 def test_a_folder_that_cannot_be_put_in_its_place_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     def fail(*_: object) -> None:
         raise OSError(1, "Operation not permitted")

@@ -205,7 +205,26 @@ def test_a_single_address_is_kept_without_a_mask(number: int):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "here", "203.0.113.0/24 ", "203.0.113.256", "203.0.113", "2001:db8::/32", "0.0.0.0/0", "8.8.8.8/31", "10.1.2.3", "172.16.0.0/16", "192.168.0.0/24"],
+    [
+        "",
+        "here",
+        "203.0.113.0/24 ",
+        "203.0.113.256",
+        "203.0.113",
+        "2001:db8::/32",
+        "0.0.0.0/0",
+        "8.8.8.8/31",
+        "10.1.2.3",
+        "172.16.0.0/16",
+        "192.168.0.0/24",
+        "0.0.0.0",
+        "100.64.0.0/10",
+        "127.0.0.1",
+        "169.254.1.1",
+        "224.0.0.1",
+        "240.0.0.0/8",
+        "255.255.255.255",
+    ],
 )
 def test_what_is_no_public_ipv4_range_is_refused(text: str):
     assert not accepts(allowedIpRanges=[text])
@@ -323,3 +342,8 @@ def test_a_base_image_is_named_by_digest(image: str):
 )
 def test_values_are_taken_as_typed_and_within_azures_limits(values: dict[str, Any], good: bool):
     assert accepts(**values) == good
+
+
+@pytest.mark.parametrize("cluster", [{"zones": ["1", "2", "1"]}, {"adminGroupIds": ["11111111-2222-3333-4444-555555555555"] * 2}])
+def test_what_is_listed_twice_is_refused(cluster: dict[str, list[str]]):
+    assert not accepts(cluster=cluster)

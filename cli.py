@@ -1,6 +1,9 @@
 """The `converge` command: the sub-commands of every room, and the one place where their errors become messages."""
 
+import signal
 import sys
+from types import FrameType
+from typing import NoReturn
 
 import typer
 from rich.console import Console
@@ -17,15 +20,26 @@ app.add_typer(model, name="model")
 _INTERRUPTED = 130
 
 
+class _InterruptedError(BaseException):
+    """Ctrl-C. Not KeyboardInterrupt: Typer would end with a word of its own, and subprocess would not wait until an engine has put its state in order."""
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+    # A second Ctrl-C ends at once.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    raise _InterruptedError
+
+
 def main() -> None:
     """Runs the command line; a user's mistake ends with one message and exit code 1, never with a traceback."""
+    signal.signal(signal.SIGINT, _interrupt)
     errors = Console(stderr=True)
     try:
         app()
     except (LocalAzureError, ModelStoreError) as error:
         errors.print(f"error: {error}", style="red", highlight=False, markup=False, soft_wrap=True)
         sys.exit(1)
-    except KeyboardInterrupt:
+    except _InterruptedError:
         errors.print("interrupted; what runs goes on running, and the same command goes on from here", highlight=False)
         sys.exit(_INTERRUPTED)
 

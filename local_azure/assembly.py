@@ -58,14 +58,14 @@ class LocalAzure:
         missing = self.builder.missing(self._go_tools())
         self._check_space(building=bool(missing))
         self._announce(missing)
-        run_steps(self._steps())
+        run_steps(self._steps(), self._tell_failure)
         self._write_endpoints()
 
     def prepare(self) -> None:
         """Builds and fetches every program; starts nothing."""
         self._announce(self.builder.missing(self._go_tools()))
         programs = [] if self.choices.own_services else [Step(name="debian", run=self._unpack_debian)]
-        run_steps([*self._build_steps(self._go_tools()), Step(name="install azurite", run=self._install_azurite), *programs])
+        run_steps([*self._build_steps(self._go_tools()), Step(name="install azurite", run=self._install_azurite), *programs], self._tell_failure)
 
     def preview_only(self) -> None:
         """What a preview without services needs: engine, plugins and the simulated ARM."""
@@ -73,7 +73,9 @@ class LocalAzure:
         certificates.ensure(self.sandbox)
         tools = [] if self.found_pulumi else list(_ENGINE_TOOLS)
         self.builder.missing(tools)
-        run_steps([*self._build_steps(tools), Step(name="engine", needs=tuple(f"build {tool.name}" for tool in tools), run=self._set_up_engine)])
+        run_steps(
+            [*self._build_steps(tools), Step(name="engine", needs=tuple(f"build {tool.name}" for tool in tools), run=self._set_up_engine)], self._tell_failure
+        )
 
     def services(self) -> list[str]:
         """Names of the services that this sandbox brings itself, in the order in which they are stopped."""
@@ -87,6 +89,10 @@ class LocalAzure:
             del environment["BUILDX_CONFIG"]
             environment["BUILDX_BUILDER"] = self.choices.builder
         return environment
+
+    def _tell_failure(self, step: str, running: int) -> None:
+        if running:
+            self.progress.say(f"  {step} failed; what is under way ({running}) ends first")
 
     def _announce(self, missing: list[GoTool]) -> None:
         if missing:

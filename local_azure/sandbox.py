@@ -22,6 +22,9 @@ SUBSCRIPTION_ID = "00000000-0000-4000-8000-00000000a2e1"
 """The only subscription whose resources have services behind them. Not a subscription id that Azure hands out."""
 
 TENANT_ID = "00000000-0000-4000-8000-00000000e47a"
+PRINCIPAL_ID = "00000000-0000-4000-8000-0000000de9e1"
+"""Object id of the sandbox's only identity, in its tokens and as the simulated ARM reports it for the caller."""
+
 STORAGE_ACCOUNT = "convergelocal"
 DEFAULT_PORT_BASE = 18000
 _PORT_BASE_VARIABLE = "CONVERGE_LOCAL_PORT_BASE"

@@ -19,10 +19,13 @@ class Step:
     needs: tuple[str, ...] = ()
 
 
-def run_steps(steps: Iterable[Step]) -> None:
+def run_steps(steps: Iterable[Step], on_failure: Callable[[str, int], None] = lambda _name, _running: None) -> None:
     """Runs every step once, in parallel where their needs allow it. Ready steps start in the order given, so put the longest first.
 
     When one fails nothing new is started; what is running ends, then the first error is raised.
+
+    Args:
+        on_failure: called at once with the name of the step that failed and the number of those that are waited for.
 
     Raises:
         graphlib.CycleError: the needs go round in a circle.
@@ -39,5 +42,8 @@ def run_steps(steps: Iterable[Step]) -> None:
                 running[pool.submit(step.run)] = step.name
             done, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in done:
+                name = running.pop(future)
+                if future.exception():
+                    on_failure(name, len(running))
                 future.result()
-                order.done(running.pop(future))
+                order.done(name)

@@ -10,9 +10,7 @@ from local_azure.arm.resources import Resources
 from local_azure.arm.spec import Properties
 from local_azure.arm.types import ALL
 from local_azure.arm.types.containerservice import MANAGED_CLUSTER
-
-_CALLER = "00000000-0000-4000-8000-0000000de9e1"
-"""Object id of whoever runs the program in the sandbox; the token endpoint gives the same."""
+from local_azure.sandbox import PRINCIPAL_ID
 
 _AKS_SERVER = "6dae42f8-4368-4678-94ff-3960e28e3630"
 """Application id of AKS's own Entra server, the same in every tenant (Microsoft Learn, kubelogin authentication)."""
@@ -38,7 +36,7 @@ def answer(token: str, arguments: Properties, resources: Resources) -> Propertie
 
 
 def _client_config(_arguments: Properties, resources: Resources) -> Properties:
-    return {"clientId": _CALLER, "objectId": _CALLER, "subscriptionId": resources.context.subscription_id, "tenantId": resources.context.tenant_id}
+    return {"clientId": PRINCIPAL_ID, "objectId": PRINCIPAL_ID, "subscriptionId": resources.context.subscription_id, "tenantId": resources.context.tenant_id}
 
 
 def _user_credentials(arguments: Properties, resources: Resources) -> Properties:

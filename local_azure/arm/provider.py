@@ -19,8 +19,8 @@ from local_azure.arm.spec import Context, Properties, ResourceType
 from local_azure.arm.state import State
 from local_azure.arm.types import ALL
 from local_azure.arm.wire import UNKNOWN, from_struct, has_unknown, plain, to_struct
+from local_azure.sandbox import TENANT_ID
 
-_DEFAULT_TENANT = "00000000-0000-4000-8000-00000000e47a"
 _DEFAULT_SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
 Method = TypeVar("Method", bound=Callable[..., Any])
 
@@ -51,7 +51,7 @@ class ArmProvider(provider_pb2_grpc.ResourceProviderServicer):
         self._version = version
         self._state = State(sandbox / "arm")
         self._location: str | None = None
-        self._arm = self._context(_DEFAULT_SUBSCRIPTION, _DEFAULT_TENANT)
+        self._arm = self._context(_DEFAULT_SUBSCRIPTION, TENANT_ID)
 
     def _context(self, subscription_id: str, tenant_id: str) -> Context:
         return Context(subscription_id=subscription_id, tenant_id=tenant_id, services=Services(self._sandbox, subscription_id))
@@ -90,7 +90,7 @@ class ArmProvider(provider_pb2_grpc.ResourceProviderServicer):
     def Configure(self, request, context) -> provider_pb2.ConfigureResponse:  # noqa: ANN001, ARG002, N802
         variables = {name.rsplit(":", 1)[-1]: value for name, value in request.variables.items()}
         self._location = variables.get("location")
-        self._arm = self._context(variables.get("subscriptionId", _DEFAULT_SUBSCRIPTION), variables.get("tenantId", _DEFAULT_TENANT))
+        self._arm = self._context(variables.get("subscriptionId", _DEFAULT_SUBSCRIPTION), variables.get("tenantId", TENANT_ID))
         return provider_pb2.ConfigureResponse(acceptSecrets=True, supportsPreview=True)
 
     @_answers_errors

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-MARKER = ".converge-sandbox"
+from local_azure.sandbox import MARKER
 
 _REAL = "for Azure itself leave the sandbox's environment (a new shell) and run `pulumi plugin install resource azure-native`"
 

@@ -29,11 +29,10 @@ def install(sandbox: Sandbox, runtimes: Runtimes) -> None:
     partial = target.with_name(f"{target.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     shutil.copytree(_PACKAGE, partial)
-    npm = str(runtimes.node().parent / "npm")
     run(
-        [npm, "ci", "--omit=optional", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund"],
+        [*runtimes.npm(), "ci", "--omit=optional", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund"],
         log=sandbox.cache / "logs" / "install-azurite.log",
-        environment={"PATH": f"{Path(npm).parent}:/usr/sbin:/usr/bin:/sbin:/bin"},
+        environment={"PATH": f"{runtimes.node().parent}:/usr/sbin:/usr/bin:/sbin:/bin"},
         cwd=partial,
         what="installing Azurite",
     )

@@ -15,11 +15,9 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 
 from local_azure.processes import Service
-from local_azure.sandbox import TENANT_ID, Sandbox
+from local_azure.sandbox import PRINCIPAL_ID, TENANT_ID, Sandbox
 
 _LIFETIME_SECONDS = 3600
-PRINCIPAL_ID = "00000000-0000-4000-8000-0000000de9e1"
-"""Object id of the sandbox's only identity, as the simulated ARM reports it for the caller."""
 
 
 def service(sandbox: Sandbox, python: str) -> Service:

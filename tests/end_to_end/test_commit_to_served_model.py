@@ -225,6 +225,22 @@ def test_a_killed_engine_is_continued(copy: Copy, after: float):
     assert copy.in_sandbox("pulumi preview --stack local --expect-no-changes --non-interactive").returncode == 0
 
 
+def test_ctrl_c_ends_with_one_line_and_the_same_command_goes_on(copy: Copy):
+    change_app(copy, "interrupted")
+    command = [str(ROOT / ".venv" / "bin" / "converge"), "local", "up"]
+    deployment = subprocess.Popen(
+        command, cwd=copy.folder, env=copy.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    engine_at_work(copy, deployment)
+    # As a terminal does: to everything that runs in it.
+    os.killpg(deployment.pid, signal.SIGINT)
+    _, errors = deployment.communicate(timeout=60)
+    assert deployment.returncode == 130, errors
+    assert errors.strip() == "interrupted; what runs goes on running, and the same command goes on from here"
+    copy.up()
+    assert serves_release(copy, "interrupted")
+
+
 def test_killed_services_come_back_with_their_data(copy: Copy):
     version = copy.predict()["model_version"]
     listing = copy.converge("local", "status", "--json")

@@ -12,8 +12,7 @@ import psutil
 import pytest
 import yaml
 
-from local_azure.sandbox import TENANT_ID
-from local_azure.services import identity
+from local_azure.sandbox import PRINCIPAL_ID, TENANT_ID
 from tests.end_to_end.copy_of_checkout import Copy
 from tests.end_to_end.leaks import contents, found_in
 
@@ -27,7 +26,7 @@ def secrets(copy: Copy) -> dict[str, str]:
     sandbox = copy.sandbox
     user = yaml.safe_load(sandbox.kubeconfig.read_text())["users"][0]["user"]
     return {
-        "a signed URL (owner of its delegation key)": f"skoid={identity.PRINCIPAL_ID}",
+        "a signed URL (owner of its delegation key)": f"skoid={PRINCIPAL_ID}",
         "a signed URL (tenant of its delegation key)": f"sktid={TENANT_ID}",
         "a token": _TOKEN_START,
         "the secret of the token endpoint": sandbox.secret("identity-header"),

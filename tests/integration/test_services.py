@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from local_azure.assembly import LocalAzure
+from local_azure.sandbox import PRINCIPAL_ID
 from local_azure.services import buildkit, identity, registry
 from local_azure.toolchain.go_tools import BUILDKIT
 
@@ -32,7 +33,7 @@ def test_a_token_is_for_the_audience_that_was_asked_for(azure: LocalAzure, token
     assert answer["token_type"] == "Bearer"
     claims = json.loads(base64.urlsafe_b64decode(answer["access_token"].split(".")[1] + "=="))
     assert claims["aud"] == "https://example.org"
-    assert claims["oid"] == identity.PRINCIPAL_ID
+    assert claims["oid"] == PRINCIPAL_ID
     assert claims["exp"] == int(answer["expires_on"])
 
 

@@ -41,6 +41,21 @@ def test_the_first_error_is_raised_and_nothing_that_needs_it_is_started():
     assert started == []
 
 
+def test_a_failure_is_told_at_once_and_not_after_what_still_runs():
+    told, release = threading.Event(), threading.Event()
+
+    def fail() -> None:
+        raise ValueError("broken")
+
+    def long() -> None:
+        assert told.wait(10)
+        release.set()
+
+    with pytest.raises(ValueError, match="broken"):
+        run_steps([Step(name="long", run=long), Step(name="fails", run=fail)], lambda name, running: told.set() if (name, running) == ("fails", 1) else None)
+    assert release.is_set()
+
+
 def test_a_circle_is_refused():
     with pytest.raises(CycleError):
         run_steps([Step(name="a", needs=("b",), run=lambda: None), Step(name="b", needs=("a",), run=lambda: None)])

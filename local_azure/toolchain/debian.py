@@ -13,6 +13,8 @@ from local_azure.errors import LocalAzureError
 from local_azure.processes import run
 
 _PACKAGES = ("containerd", "containernetworking-plugins", "docker-registry", "iproute2", "iptables", "mmdebstrap", "runc")
+_PROGRAM_FOLDERS = ("usr/sbin", "usr/bin", "sbin", "bin")
+"""Packages of this release still name /bin and /sbin, which on an installed system are links to the ones in /usr."""
 _FROM_ALTERNATIVES = ("iptables", "iptables-save", "iptables-restore", "ip6tables", "ip6tables-save", "ip6tables-restore")
 """Names that the package's installation script would link to the nftables variant."""
 
@@ -30,16 +32,16 @@ class DebianPrograms:
         return self.root / "usr" / "lib" / "cni"
 
     def program(self, name: str) -> str:
-        for folder in ("usr/sbin", "usr/bin"):
+        for folder in _PROGRAM_FOLDERS:
             if (path := self.root / folder / name).exists():
                 return str(path)
         raise LocalAzureError(f"{name} is missing in {self.root}; remove that folder and run the command again")
 
     def environment(self) -> dict[str, str]:
         """What a process needs so that it and its children find the unpacked programs and libraries."""
-        libraries = [str(path) for path in (self.root / "usr" / "lib").glob("*-linux-gnu")]
+        libraries = [str(path) for folder in ("usr/lib", "lib") for path in (self.root / folder).glob("*-linux-gnu")]
         return {
-            "PATH": os.pathsep.join([str(self.root / "usr/sbin"), str(self.root / "usr/bin"), os.environ.get("PATH", ""), "/usr/sbin", "/sbin"]),
+            "PATH": os.pathsep.join([*(str(self.root / folder) for folder in _PROGRAM_FOLDERS), os.environ.get("PATH", ""), "/usr/sbin", "/sbin"]),
             "LD_LIBRARY_PATH": os.pathsep.join(libraries),
             "XTABLES_LIBDIR": os.pathsep.join(f"{path}/xtables" for path in libraries),
         }

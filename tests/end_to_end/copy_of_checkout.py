@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 
 from local_azure.sandbox import Sandbox
+from local_azure.toolchain.debian import DebianPrograms
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -28,6 +29,12 @@ class Copy:
     def run(self, *command: str, variables: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
         """Runs a command in the copy; output and errors are returned, not raised."""
         return subprocess.run(command, cwd=self.folder, env={**self.environment, **(variables or {})}, capture_output=True, text=True, check=False)
+
+    def kernel(self, command: str) -> str:
+        """What a program such as `ip` lists; the sandbox's own copy of it, since a machine may have none."""
+        listed = self.run(*command.split(), variables=DebianPrograms(self.sandbox.cache).environment())
+        assert listed.returncode == 0, listed.stderr
+        return listed.stdout
 
     def converge(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return self.run(str(ROOT / ".venv" / "bin" / "converge"), *arguments)

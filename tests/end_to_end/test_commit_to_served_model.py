@@ -26,7 +26,7 @@ _HOOKS = Path("app_template/app/hooks.py")
 @pytest.fixture(scope="session")
 def before_everything(copy: Copy) -> dict[str, str]:
     """What the kernel listed before anything of the copy ran."""
-    return {command: copy.run(*command.split()).stdout for command in ("ip netns list", "mount")}
+    return {command: copy.kernel(command) for command in ("ip netns list", "mount")}
 
 
 def container(copy: Copy, monkeypatch: pytest.MonkeyPatch) -> ContainerClient:
@@ -261,10 +261,10 @@ def test_destroy_and_down_leave_nothing_but_the_data(copy: Copy, before_everythi
     assert [process for process in psutil.process_iter(["cmdline"]) if any(folder in part for part in process.info["cmdline"] or [])] == []
     assert folder not in Path("/proc/mounts").read_text()
     assert str(copy.sandbox.runtime) not in Path("/proc/mounts").read_text()
-    assert copy.run("ip", "netns", "list").stdout == before_everything["ip netns list"]
-    assert copy.run("mount").stdout.count("\n") <= before_everything["mount"].count("\n")
-    assert f"cvg{copy.sandbox.id}" not in copy.run("ip", "link").stdout
-    assert f"10.233.{copy.sandbox.subnet}." not in copy.run("ip", "route").stdout
+    assert copy.kernel("ip netns list") == before_everything["ip netns list"]
+    assert copy.kernel("mount").count("\n") <= before_everything["mount"].count("\n")
+    assert f"cvg{copy.sandbox.id}" not in copy.kernel("ip link")
+    assert f"10.233.{copy.sandbox.subnet}." not in copy.kernel("ip route")
     assert list(Path("/sys/fs/cgroup").glob(f"**/{name}")) == []
     assert not copy.sandbox.runtime.exists()
     assert any((copy.sandbox.folder / "blob").iterdir())

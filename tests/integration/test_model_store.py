@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -338,7 +339,8 @@ def urls(store: ModelStore, tmp_path: Path) -> dict[str, str]:
 
 def get(url: str, method: str = "GET") -> httpx.Response:
     """A plain request without any login, as the image build sends it."""
-    return httpx.request(method, url, verify=os.environ["REQUESTS_CA_BUNDLE"], trust_env=False, headers={"x-ms-blob-type": "BlockBlob"})
+    trusted = ssl.create_default_context(cafile=os.environ["REQUESTS_CA_BUNDLE"])
+    return httpx.request(method, url, verify=trusted, trust_env=False, headers={"x-ms-blob-type": "BlockBlob"})
 
 
 def test_a_signed_url_needs_no_login(urls: dict[str, str], store: ModelStore):

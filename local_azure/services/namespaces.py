@@ -7,6 +7,7 @@ neither sees nor loses anything, and removing the namespaces removes all of it.
 import os
 import shutil
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -108,7 +109,7 @@ class Namespaces:
 
     def _create_mounts(self) -> None:
         self._mounts.touch()
-        self._run("unshare", f"--mount={self._mounts}", "--propagation", "slave", "true")
+        self._unshare_mounts()
         # The kubelet and containerd have a few paths built in; in here these lead into the sandbox. The names of the pods' network namespaces end with it.
         data = self._sandbox.folder / "kubernetes"
         places = {
@@ -120,6 +121,19 @@ class Namespaces:
             ours.mkdir(parents=True, exist_ok=True)
             Path(fixed).mkdir(parents=True, exist_ok=True)
             self._run(*self.with_mounts("mount", "--bind", str(ours), fixed))
+
+    def _unshare_mounts(self) -> None:
+        """Makes the mount namespace, if need be on each processor in turn.
+
+        The kernel keeps a mount namespace alive by a file only in an older one, and from 6.18 on tells age by a number of which every processor has a
+        range of its own: in a container one made on another processor can look older than the container itself, and is refused.
+        """
+        command = ["unshare", f"--mount={self._mounts}", "--propagation", "slave", "true"]
+        *others, last = sorted(os.sched_getaffinity(0))
+        for processor in others:
+            with suppress(LocalAzureError):
+                return self._run("taskset", "--cpu-list", str(processor), *command)
+        return self._run("taskset", "--cpu-list", str(last), *command)
 
     def _create_cgroups(self) -> None:
         for hierarchy in self._hierarchies():

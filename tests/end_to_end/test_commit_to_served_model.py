@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -68,7 +69,12 @@ def test_from_nothing_to_a_prediction(copy: Copy, before_everything: dict[str, s
 
 def test_the_printed_call_works_as_printed(copy: Copy):
     line = next(line.strip() for line in copy.up().splitlines() if line.strip().startswith("curl -s http://"))
-    assert "outputs" in json.loads(copy.run("bash", "-c", line).stdout)
+    if shutil.which("curl"):
+        answer = json.loads(copy.run("bash", "-c", line).stdout)
+    else:
+        _, _, url, _, body = shlex.split(line)
+        answer = httpx.post(url, content=body, trust_env=False).raise_for_status().json()
+    assert "outputs" in answer
 
 
 def test_the_second_time_there_is_nothing_to_change(copy: Copy):

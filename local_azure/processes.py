@@ -148,6 +148,12 @@ def _holder(port: int) -> str:
     return ""
 
 
+def write_if_changed(path: Path, text: str) -> None:
+    """Writes a service's configuration; a file that says so already is not touched, because a service may watch it."""
+    if not path.exists() or path.read_text() != text:
+        path.write_text(text)
+
+
 def run(command: Sequence[str], *, log: Path, environment: Mapping[str, str] | None = None, cwd: Path | None = None, what: str) -> None:
     """Runs a command to its end with its output in a log.
 

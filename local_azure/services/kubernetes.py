@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import yaml
 
-from local_azure.processes import Service, run
+from local_azure.processes import Service, run, write_if_changed
 from local_azure.sandbox import Sandbox
 from local_azure.services.namespaces import Namespaces
 from local_azure.toolchain.debian import DebianPrograms
@@ -160,7 +160,7 @@ class Kubernetes:
 
     def _kubelet(self) -> Service:
         configuration = self.folder / "kubelet-config.json"
-        configuration.write_text(json.dumps(self._kubelet_configuration(), indent=2))
+        write_if_changed(configuration, json.dumps(self._kubelet_configuration(), indent=2))
         command = [
             *(str(self._kube / "kubelet"), f"--config={configuration}", f"--kubeconfig={self.folder}/kubelet.conf", f"--root-dir={self.folder}/kubelet"),
             *(f"--cert-dir={self.folder}/kubelet-pki", f"--node-ip={self._namespaces.node_address}", f"--hostname-override={NODE}"),
@@ -221,7 +221,9 @@ class Kubernetes:
 
     def _proxy(self) -> Service:
         configuration = self.folder / "kube-proxy.json"
-        configuration.write_text(
+        # It watches this file and ends when it is written, whatever is written.
+        write_if_changed(
+            configuration,
             json.dumps(
                 {
                     "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
@@ -237,7 +239,7 @@ class Kubernetes:
                     "metricsBindAddress": "127.0.0.1:10249",
                 },
                 indent=2,
-            )
+            ),
         )
         return self._service("kube-proxy", [str(self._kube / "kube-proxy"), f"--config={configuration}"], lambda: None)
 

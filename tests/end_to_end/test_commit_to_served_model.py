@@ -82,6 +82,8 @@ def test_the_second_time_there_is_nothing_to_change(copy: Copy):
     assert preview.returncode == 0, preview.stdout + preview.stderr
     printed = copy.up()
     assert "nothing to change" in printed
+    services = json.loads(copy.converge("local", "status", "--json").stdout)["services"]
+    assert all(service["process"] for service in services)
     assert "pulumi up:" not in printed
 
 

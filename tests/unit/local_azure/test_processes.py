@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from local_azure.errors import LocalAzureError
-from local_azure.processes import Service, Supervisor, run
+from local_azure.processes import Service, Supervisor, run, write_if_changed
 from local_azure.sandbox import Sandbox
 
 
@@ -126,3 +126,14 @@ def test_stopping_does_not_wait_for_what_is_not_there(sandbox: Sandbox):
     started = time.monotonic()
     Supervisor(sandbox).stop(["nothing"])
     assert time.monotonic() - started < 5
+
+
+def test_a_configuration_that_stays_the_same_is_not_touched(tmp_path: Path):
+    """kube-proxy ends when its file is written, and no Service follows a roll-out any more."""
+    path = tmp_path / "configuration.json"
+    write_if_changed(path, "one")
+    os.utime(path, (0, 0))
+    write_if_changed(path, "one")
+    assert path.stat().st_mtime == 0
+    write_if_changed(path, "other")
+    assert path.read_text() == "other"

@@ -9,6 +9,13 @@ from pathlib import Path
 
 from local_azure.errors import LocalAzureError
 
+_VARIABLES = {
+    "kube_context": "CONVERGE_LOCAL_KUBECONTEXT",
+    "registry": "CONVERGE_LOCAL_REGISTRY",
+    "builder": "CONVERGE_LOCAL_BUILDER",
+    "base_image": "CONVERGE_LOCAL_BASE_IMAGE",
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Choices:
@@ -36,25 +43,15 @@ class Choices:
         """Raises:
         LocalAzureError: the choices do not fit each other.
         """
-        choices = cls(
-            kube_context=environment.get("CONVERGE_LOCAL_KUBECONTEXT") or None,
-            registry=environment.get("CONVERGE_LOCAL_REGISTRY") or None,
-            builder=environment.get("CONVERGE_LOCAL_BUILDER") or None,
-            base_image=environment.get("CONVERGE_LOCAL_BASE_IMAGE") or None,
-        )
-        named = {
-            "CONVERGE_LOCAL_KUBECONTEXT": choices.kube_context,
-            "CONVERGE_LOCAL_REGISTRY": choices.registry,
-            "CONVERGE_LOCAL_BUILDER": choices.builder,
-            "CONVERGE_LOCAL_BASE_IMAGE": choices.base_image,
-        }
-        missing = [name for name, value in named.items() if not value]
-        if missing and len(missing) < len(named):
+        values = {name: environment.get(variable) or None for name, variable in _VARIABLES.items()}
+        missing = [variable for name, variable in _VARIABLES.items() if values[name] is None]
+        if missing and len(missing) < len(_VARIABLES):
+            named = ", ".join(variable for variable in _VARIABLES.values() if variable not in missing)
             raise LocalAzureError(
-                f"{', '.join(name for name in named if name not in missing)} is set, but not {', '.join(missing)}: a cluster of your own cannot pull from the "
+                f"{named} is set, but not {', '.join(missing)}: a cluster of your own cannot pull from the "
                 "sandbox's registry, nor a builder of your own push to it, so all four are named or none (docs/local-stack.md)"
             )
-        return choices
+        return cls(**values)
 
 
 def write_kubeconfig(context: str, target: Path) -> None:

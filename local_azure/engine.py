@@ -14,14 +14,14 @@ import yaml
 from pulumi import automation
 
 from local_azure.arm.install import install as install_arm
+from local_azure.arm.wire import UNKNOWN_TEXT
 from local_azure.errors import LocalAzureError
+from local_azure.processes import write_if_changed
 from local_azure.progress import Progress
 from local_azure.sandbox import MARKER, Sandbox
 from local_azure.toolchain.go_tools import DOCKER_BUILD_PLUGIN, KUBERNETES_PLUGIN, LANGUAGE_HOST, PULUMI, GoBuilder
 
 STACK = "local"
-_UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
-"""How the engine writes a value that only the update will know."""
 _MOST_VALUES = 8
 _LONGEST_VALUE = 80
 _BUILD_LINE = re.compile(r".*docker-build:index:Image \S+ [a-z]+ \([\d.]+s\)(?: \[diff: [^\]]*\];?)? ?(.*)")
@@ -97,8 +97,7 @@ def write_stack_settings(sandbox: Sandbox, settings: Mapping[str, Any]) -> None:
     document: dict[str, Any] = yaml.safe_load(path.read_text()) or {} if path.exists() else {}
     document["config"] = {**document.get("config", {}), **settings}
     text = "# Made by `converge local up` for this machine; not committed. Keys that you add stay.\n" + yaml.safe_dump(document, sort_keys=False)
-    if not path.exists() or path.read_text() != text:
-        path.write_text(text)
+    write_if_changed(path, text)
 
 
 def repair_state(state: Path) -> None:
@@ -298,7 +297,7 @@ def _changed(before: Any, after: Any, path: str) -> Iterator[tuple[str, Any, Any
 
 
 def _value(value: Any) -> str:
-    if value == _UNKNOWN:
+    if value == UNKNOWN_TEXT:
         return "(known when it is done)"
     text = value if isinstance(value, str) else json.dumps(value)
     return text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 3]}..."

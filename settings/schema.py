@@ -1,6 +1,6 @@
 """What a stack file can say: every key with its type, default and meaning."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Network
 from typing import Annotated, Literal, Self, TypeVar
 
@@ -134,16 +134,19 @@ class Service(_Typed):
 _Items = TypeVar("_Items", bound=tuple[str, ...])
 
 
+def _repeated(items: Sequence[str]) -> str:
+    return ", ".join(sorted({item for item in items if items.count(item) > 1}))
+
+
 def _no_repeats(items: _Items) -> _Items:
-    if twice := sorted({item for item in items if items.count(item) > 1}):
-        raise ValueError(f"a list in which nothing is repeated; {', '.join(twice)} is there more than once")
+    if twice := _repeated(items):
+        raise ValueError(f"a list in which nothing is repeated; {twice} is there more than once")
     return items
 
 
 def _different(services: tuple[Service, ...]) -> tuple[Service, ...]:
-    names = [service.name for service in services]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise ValueError(f"a list of services with different names; {', '.join(twice)} is there more than once")
+    if twice := _repeated([service.name for service in services]):
+        raise ValueError(f"a list of services with different names; {twice} is there more than once")
     return services
 
 

@@ -11,7 +11,7 @@ from google.protobuf.struct_pb2 import Struct, Value
 
 _SIGNATURE = "4dabf18193072939515e22adb298388d"
 _SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - a mark of the wire format, no secret
-_UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+UNKNOWN_TEXT = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 
 
 class Unknown:
@@ -21,7 +21,7 @@ class Unknown:
         return isinstance(other, Unknown)
 
     def __hash__(self) -> int:
-        return hash(_UNKNOWN)
+        return hash(UNKNOWN_TEXT)
 
     def __repr__(self) -> str:
         return "UNKNOWN"
@@ -55,7 +55,7 @@ def _from_value(value: Value) -> Any:
     if kind == "number_value":
         return int(value.number_value) if value.number_value.is_integer() else value.number_value
     if kind == "string_value":
-        return UNKNOWN if value.string_value == _UNKNOWN else value.string_value
+        return UNKNOWN if value.string_value == UNKNOWN_TEXT else value.string_value
     return value.bool_value if kind == "bool_value" else None
 
 
@@ -70,7 +70,7 @@ def _to_value(value: Any) -> Any:
     if isinstance(value, Secret):
         return {_SIGNATURE: _SECRET, "value": _to_value(value.value)}
     if isinstance(value, Unknown):
-        return _UNKNOWN
+        return UNKNOWN_TEXT
     if isinstance(value, dict):
         return {name: _to_value(item) for name, item in value.items()}
     if isinstance(value, list):

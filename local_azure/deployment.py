@@ -134,14 +134,12 @@ class Deployment:
         After a restart of the node the pods are still being started, and for a moment after a roll-out a pod that is on its way out may get a request.
         """
         retrying = Retrying(
-            retry=retry_if_exception_type((httpx.HTTPError, _NotYetError)), stop=stop_after_delay(_ANSWERS_WITHIN), wait=wait_fixed(0.5), reraise=True
+            retry=retry_if_exception_type((httpx.TransportError, _NotYetError)), stop=stop_after_delay(_ANSWERS_WITHIN), wait=wait_fixed(0.5), reraise=True
         )
         try:
             return retrying(lambda: _of_version(str(service["model"]["version"]), call()))
         except (httpx.HTTPError, _NotYetError) as error:
-            raise LocalAzureError(
-                f"service {service['service']} does not answer a prediction within {_ANSWERS_WITHIN} s: {error}; `converge local status` shows what runs"
-            ) from error
+            raise LocalAzureError(f"service {service['service']} does not answer a prediction: {error}; `converge local status` shows what runs") from error
 
     def _post_through_api_server(self, service: Mapping[str, Any], path: str, request: Mapping[str, Any]) -> dict[str, Any]:
         """The way into a cluster whose Services this machine cannot reach: the API server hands the request on to the Service."""

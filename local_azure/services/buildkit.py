@@ -4,7 +4,7 @@ import json
 import subprocess
 from pathlib import Path
 
-from local_azure.processes import Service, run
+from local_azure.processes import Service, run, write_if_changed
 from local_azure.sandbox import Sandbox
 from local_azure.services.namespaces import Namespaces
 from local_azure.toolchain.debian import DebianPrograms
@@ -36,7 +36,8 @@ def service(sandbox: Sandbox, tool: Path, programs: DebianPrograms, namespaces: 
 
 def _configuration(sandbox: Sandbox, namespaces: Namespaces) -> str:
     path = sandbox.folder / "buildkitd.toml"
-    path.write_text(
+    write_if_changed(
+        path,
         f"""\
 root = "{sandbox.folder / "buildkit"}"
 
@@ -52,7 +53,7 @@ root = "{sandbox.folder / "buildkit"}"
 
 [registry."{sandbox.registry}"]
   http = true
-"""
+""",
     )
     return str(path)
 
@@ -67,7 +68,7 @@ def define_builder(sandbox: Sandbox) -> None:
     }
     instances = sandbox.folder / "buildx" / "instances"
     instances.mkdir(parents=True, exist_ok=True)
-    (instances / "converge").write_text(json.dumps(definition))
+    write_if_changed(instances / "converge", json.dumps(definition))
 
 
 def push(sandbox: Sandbox, tool: Path, *, context: Path, name: str) -> str:

@@ -247,9 +247,10 @@ class Kubernetes:
         """The container runtime, with a socket, state and data of its own."""
         cni = self.folder / "cni"
         cni.mkdir(exist_ok=True)
-        (cni / "10-bridge.conflist").write_text(json.dumps(self._cni_configuration(), indent=2))
+        write_if_changed(cni / "10-bridge.conflist", json.dumps(self._cni_configuration(), indent=2))
         configuration = self.folder / "containerd.toml"
-        configuration.write_text(
+        write_if_changed(
+            configuration,
             f"""\
 version = 2
 root = "{self._sandbox.folder / "containerd"}"
@@ -270,7 +271,7 @@ state = "{self._sandbox.runtime / "containerd"}"
 
 [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
   runtime_type = "io.containerd.runc.v2"
-"""
+""",
         )
         return self._service(
             "containerd",

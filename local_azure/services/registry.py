@@ -7,7 +7,7 @@ import json
 
 import httpx
 
-from local_azure.processes import Service
+from local_azure.processes import Service, write_if_changed
 from local_azure.sandbox import Sandbox
 from local_azure.services.namespaces import Namespaces
 from local_azure.toolchain.debian import DebianPrograms
@@ -57,5 +57,5 @@ def _configuration(sandbox: Sandbox, name: str, *, read_only: bool) -> str:
         "http": {"addr": f"127.0.0.1:{sandbox.ports.registry}"},
     }
     # JSON is YAML too, which is what the registry reads.
-    path.write_text(json.dumps(configuration, indent=2))
+    write_if_changed(path, json.dumps(configuration, indent=2))
     return str(path)

@@ -347,24 +347,16 @@ def test_what_a_killed_run_left_is_removed(tmp_path: Path):
     assert not (staged / ".partial-killed").exists()
 
 
-def test_a_folder_that_cannot_be_put_in_its_place_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize(
+    ("owner", "step", "error"), [(Path, "rename", OSError(1, "Operation not permitted")), (os, "utime", OSError(28, "No space left on device"))]
+)
+def test_a_failed_write_is_told_and_leaves_nothing_half_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, owner: object, step: str, error: OSError):
     def fail(*_: object) -> None:
-        raise OSError(1, "Operation not permitted")
+        raise error
 
     app, staged = _app(tmp_path), tmp_path / "staged"
-    monkeypatch.setattr(Path, "rename", fail)
-    with pytest.raises(BuildContextError, match=r"staged: cannot be written: Operation not permitted$"):
-        stage(app, staged)
-    assert [path for path in staged.iterdir() if path.is_dir()] == []
-
-
-def test_a_failed_write_leaves_nothing_half_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    def fail(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    app, staged = _app(tmp_path), tmp_path / "staged"
-    monkeypatch.setattr(os, "utime", fail)
-    with pytest.raises(BuildContextError, match=r"staged: cannot be written: No space left on device$"):
+    monkeypatch.setattr(owner, step, fail)
+    with pytest.raises(BuildContextError, match=rf"staged: cannot be written: {error.strerror}$"):
         stage(app, staged)
     assert [path for path in staged.iterdir() if path.is_dir()] == []
 

@@ -82,11 +82,15 @@ class Supervisor:
         Raises:
             LocalAzureError: it ended or did not get healthy in time; names the log and shows its end.
         """
-        process = self.process(service.name) or self._spawn(service)
+        found = self.process(service.name)
+        process = found or self._spawn(service)
         deadline = time.monotonic() + service.within
-        while problem := service.healthy():
+        # Health first: what ends while it is asked has not started, whatever the answer says of the one before.
+        while (problem := service.healthy()) or not _runs(process):
             if not _runs(process):
-                raise self._failure(service, "ended right after its start")
+                if process is not found:
+                    raise self._failure(service, "ended right after its start")
+                process = self._spawn(service)
             if time.monotonic() > deadline:
                 raise self._failure(service, f"did not get healthy within {service.within:.0f} s ({problem})")
             time.sleep(_POLL_SECONDS)

@@ -5,9 +5,10 @@ Keys and kubeconfigs come from kubeadm's phases. Everything runs in the sandbox'
 
 import base64
 import json
+import socket
 import ssl
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import httpx
@@ -20,6 +21,11 @@ from local_azure.toolchain.debian import DebianPrograms
 
 NODE = "converge-node"
 _API_PORT = 6443
+_CONTROLLERS_PORT = 10257
+_SCHEDULER_PORT = 10259
+_KUBELET_HEALTH_PORT = 10248
+_PROXY_HEALTH_PORT = 10256
+"""Kubernetes' own ports."""
 
 
 class Kubernetes:
@@ -130,33 +136,43 @@ class Kubernetes:
             *("--service-account-issuer=https://kubernetes.default.svc", f"--service-account-key-file={keys}/sa.pub"),
             f"--service-account-signing-key-file={keys}/sa.key",
         ]
-        return self._service("kube-apiserver", command, self._api_health, within=90)
+        return self._service("kube-apiserver", command, lambda: self._health(f"{self.api}/readyz"), within=90)
 
-    def _api_health(self) -> str | None:
+    def _health(self, url: str) -> str | None:
+        """What is wrong at a component's health path; it presents the cluster's certificate, or none."""
         try:
-            answer = httpx.get(f"{self.api}/readyz", verify=ssl.create_default_context(cafile=str(self._keys / "ca.crt")), timeout=2, trust_env=False)
+            answer = httpx.get(url, verify=ssl.create_default_context(cafile=str(self._keys / "ca.crt")), timeout=2, trust_env=False)
         except (httpx.HTTPError, OSError) as error:
             return type(error).__name__
         return None if answer.status_code == 200 else f"HTTP {answer.status_code}: {answer.text[-200:]}"
+
+    def _serving(self) -> list[str]:
+        """Where a component answers for its health: at the node's address, which the machine reaches, with the API server's certificate for it."""
+        keys = self._keys
+        return [
+            f"--bind-address={self._namespaces.node_address}",
+            f"--tls-cert-file={keys}/apiserver.crt",
+            f"--tls-private-key-file={keys}/apiserver.key",
+        ]
 
     def _controllers(self) -> Service:
         configuration = str(self.folder / "controller-manager.conf")
         command = [
             str(self._kube / "kube-controller-manager"),
             *(f"--kubeconfig={configuration}", f"--authentication-kubeconfig={configuration}", f"--authorization-kubeconfig={configuration}"),
-            *("--bind-address=127.0.0.1", "--leader-elect=false", "--use-service-account-credentials=true", "--profiling=false"),
+            *("--leader-elect=false", "--use-service-account-credentials=true", "--profiling=false", *self._serving()),
             *(f"--root-ca-file={self._keys}/ca.crt", f"--service-account-private-key-file={self._keys}/sa.key"),
             *(f"--cluster-signing-cert-file={self._keys}/ca.crt", f"--cluster-signing-key-file={self._keys}/ca.key"),
         ]
-        return self._service("kube-controller-manager", command, lambda: None)
+        return self._service("kube-controller-manager", command, lambda: self._health(f"https://{self._namespaces.node_address}:{_CONTROLLERS_PORT}/healthz"))
 
     def _scheduler(self) -> Service:
         configuration = str(self.folder / "scheduler.conf")
         command = [
-            *(str(self._kube / "kube-scheduler"), f"--kubeconfig={configuration}", "--bind-address=127.0.0.1", "--leader-elect=false", "--profiling=false"),
+            *(str(self._kube / "kube-scheduler"), f"--kubeconfig={configuration}", "--leader-elect=false", "--profiling=false", *self._serving()),
             *(f"--authentication-kubeconfig={configuration}", f"--authorization-kubeconfig={configuration}"),
         ]
-        return self._service("kube-scheduler", command, lambda: None)
+        return self._service("kube-scheduler", command, lambda: self._health(f"https://{self._namespaces.node_address}:{_SCHEDULER_PORT}/healthz"))
 
     def _kubelet(self) -> Service:
         configuration = self.folder / "kubelet-config.json"
@@ -177,6 +193,8 @@ class Kubernetes:
             "cgroupRoot": self._namespaces.cgroup,
             "containerRuntimeEndpoint": f"unix://{self._containerd_socket}",
             "failSwapOn": False,
+            "healthzBindAddress": self._namespaces.node_address,
+            "healthzPort": _KUBELET_HEALTH_PORT,
             # The machine's disk is not the node's: a nearly full one must not throw out pods, nor images that nothing could pull again.
             "evictionHard": {"memory.available": "100Mi", "nodefs.available": "1%", "nodefs.inodesFree": "1%", "imagefs.available": "1%"},
             "imageGCHighThresholdPercent": 100,
@@ -191,6 +209,9 @@ class Kubernetes:
         }
 
     def _node_health(self) -> str | None:
+        # The kubelet first: what the API server knows of the node may be of the one before.
+        if problem := self._health(f"http://{self._namespaces.node_address}:{_KUBELET_HEALTH_PORT}/healthz"):
+            return problem
         try:
             answer = self.client.get(f"/api/v1/nodes/{NODE}")
         except httpx.HTTPError as error:
@@ -236,12 +257,15 @@ class Kubernetes:
                     "mode": "iptables",
                     "iptables": {"minSyncPeriod": "100ms", "masqueradeAll": True},
                     "bindAddress": self._namespaces.node_address,
+                    "healthzBindAddress": f"{self._namespaces.node_address}:{_PROXY_HEALTH_PORT}",
                     "metricsBindAddress": "127.0.0.1:10249",
                 },
                 indent=2,
             ),
         )
-        return self._service("kube-proxy", [str(self._kube / "kube-proxy"), f"--config={configuration}"], lambda: None)
+        # Healthy once its rules follow the Services.
+        healthy = partial(self._health, f"http://{self._namespaces.node_address}:{_PROXY_HEALTH_PORT}/healthz")
+        return self._service("kube-proxy", [str(self._kube / "kube-proxy"), f"--config={configuration}"], healthy)
 
     def containerd(self, pause_image: str) -> Service:
         """The container runtime, with a socket, state and data of its own."""
@@ -276,8 +300,17 @@ state = "{self._sandbox.runtime / "containerd"}"
         return self._service(
             "containerd",
             [self._programs.program("containerd"), "--config", str(configuration)],
-            lambda: None if self._containerd_socket.exists() else "no socket yet",
+            self._containerd_health,
         )
+
+    def _containerd_health(self) -> str | None:
+        """A socket's file outlives a killed process; only one that somebody listens on can be connected to."""
+        with socket.socket(socket.AF_UNIX) as connection:
+            try:
+                connection.connect(str(self._containerd_socket))
+            except OSError as error:
+                return error.strerror
+        return None
 
     def _cni_configuration(self) -> dict[str, object]:
         bridge = {

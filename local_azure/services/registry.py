@@ -16,31 +16,31 @@ from local_azure.toolchain.debian import DebianPrograms
 def service(sandbox: Sandbox, programs: DebianPrograms) -> Service:
     """The registry that images are pushed to."""
     url = f"http://{sandbox.registry}/v2/"
-
-    def healthy() -> str | None:
-        try:
-            answer = httpx.get(url, timeout=2, trust_env=False)
-        except httpx.HTTPError as error:
-            return type(error).__name__
-        return None if answer.status_code == 200 else f"HTTP {answer.status_code}"
-
     return Service(
         name="registry",
         command=[programs.program("docker-registry"), "serve", _configuration(sandbox, "registry", read_only=False)],
         environment=programs.environment(),
-        healthy=healthy,
+        healthy=lambda: _health(url),
         port=sandbox.ports.registry,
     )
 
 
+def _health(url: str) -> str | None:
+    try:
+        answer = httpx.get(url, timeout=2, trust_env=False)
+    except httpx.HTTPError as error:
+        return type(error).__name__
+    return None if answer.status_code == 200 else f"HTTP {answer.status_code}"
+
+
 def mirror(sandbox: Sandbox, programs: DebianPrograms, namespaces: Namespaces) -> Service:
-    """The reading registry on the node's own loopback address."""
+    """The reading registry on the node, where the loopback address is the node's own."""
+    url = f"http://{namespaces.node_address}:{sandbox.ports.registry}/v2/"
     return Service(
         name="registry-mirror",
         command=namespaces.on_node(programs.program("docker-registry"), "serve", _configuration(sandbox, "registry-mirror", read_only=True)),
         environment=programs.environment(),
-        # It cannot be reached from the machine; a pull that fails says so in the pod's events.
-        healthy=lambda: None,
+        healthy=lambda: _health(url),
     )
 
 
@@ -54,7 +54,8 @@ def _configuration(sandbox: Sandbox, name: str, *, read_only: bool) -> str:
             "delete": {"enabled": True},
             "maintenance": {"uploadpurging": {"enabled": False}, "readonly": {"enabled": read_only}},
         },
-        "http": {"addr": f"127.0.0.1:{sandbox.ports.registry}"},
+        # The node is a network of its own that only this machine reaches.
+        "http": {"addr": f"{'0.0.0.0' if read_only else '127.0.0.1'}:{sandbox.ports.registry}"},  # noqa: S104
     }
     # JSON is YAML too, which is what the registry reads.
     write_if_changed(path, json.dumps(configuration, indent=2))

@@ -256,6 +256,7 @@ def test_killed_services_come_back_with_their_data(copy: Copy):
     kill([psutil.Process(service["process"]) for service in services])
     assert copy.converge("local", "status").returncode == 1
     assert "nothing to change" in copy.up()
+    assert copy.converge("local", "status").returncode == 0
     assert copy.predict()["model_version"] == version
     versions = json.loads(copy.in_sandbox("converge model list digits --json").stdout)
     assert len(versions) >= 3

@@ -70,6 +70,33 @@ def test_a_service_that_ends_at_once_is_reported_with_the_end_of_its_log(sandbox
     assert "no such thing" in str(caught.value)
 
 
+def test_a_service_that_ends_is_not_healthy_because_something_else_answers(sandbox: Sandbox):
+    """As the API server does for a node whose kubelet has just been killed."""
+    ended = Service(name="stale", command=[sys.executable, "-c", "raise SystemExit(3)"], healthy=lambda: time.sleep(1))
+    with pytest.raises(LocalAzureError, match="the stale service ended right after its start"):
+        Supervisor(sandbox).start(ended)
+
+
+def test_a_service_that_ends_while_it_is_looked_at_is_started_again(sandbox: Sandbox):
+    supervisor = Supervisor(sandbox)
+    supervisor.start(sleeper())
+    first = supervisor.process("sleeper")
+    assert first is not None
+
+    def healthy() -> str | None:
+        if first.is_running():
+            first.kill()
+            first.wait(5)
+            return "no answer"
+        return None
+
+    supervisor.start(Service(name="sleeper", command=sleeper().command, healthy=healthy))
+    second = supervisor.process("sleeper")
+    assert second is not None
+    assert second.pid != first.pid
+    supervisor.stop(["sleeper"])
+
+
 def test_a_service_that_never_answers_is_reported_with_the_reason(sandbox: Sandbox):
     with pytest.raises(LocalAzureError, match=r"did not get healthy within 0 s \(HTTP 503\)"):
         Supervisor(sandbox).start(Service(name="silent", command=[sys.executable, "-c", "import time; time.sleep(60)"], healthy=lambda: "HTTP 503", within=0.3))

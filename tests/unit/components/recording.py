@@ -200,6 +200,11 @@ def _image(args: mocks.MockResourceArgs, answer: dict[str, Any]) -> str:
     return args.name
 
 
+def _placed(kind: str) -> Callable[[mocks.MockResourceArgs, dict[str, Any]], str]:
+    """For a type that answers with nothing but its name."""
+    return lambda args, answer: _in_group(args, kind, args.name, answer)
+
+
 def _something(args: mocks.MockResourceArgs, _: dict[str, Any]) -> str:
     return f"id-of-{args.name}"
 
@@ -216,6 +221,16 @@ _ANSWERS: Mapping[str, Callable[[mocks.MockResourceArgs, dict[str, Any]], str]] 
     "docker-build:index:Image": _image,
     "pulumi:providers:kubernetes": _something,
     "test:index:Consumer": _something,
+    "azure-native:operationalinsights:Workspace": _placed("Microsoft.OperationalInsights/workspaces"),
+    "azure-native:monitor:AzureMonitorWorkspace": _placed("Microsoft.Monitor/accounts"),
+    "azure-native:monitor:ActionGroup": _placed("Microsoft.Insights/actionGroups"),
+    "azure-native:monitor:DataCollectionEndpoint": _placed("Microsoft.Insights/dataCollectionEndpoints"),
+    "azure-native:monitor:DataCollectionRule": _placed("Microsoft.Insights/dataCollectionRules"),
+    "azure-native:monitor:DataCollectionRuleAssociation": _something,
+    "azure-native:monitor:DiagnosticSetting": _something,
+    "azure-native:monitor:MetricAlert": _placed("Microsoft.Insights/metricAlerts"),
+    "azure-native:monitor:ScheduledQueryRule": _placed("Microsoft.Insights/scheduledQueryRules"),
+    "azure-native:alertsmanagement:PrometheusRuleGroup": _placed("Microsoft.AlertsManagement/prometheusRuleGroups"),
 }
 """Fills in what a resource's creation makes known, and returns its id."""
 

@@ -14,12 +14,13 @@ ALLOWED: dict[str, set[str]] = {
     "settings": {"settings", "model_store"},
     "components": {"components", "model_store"},
     "model_store": {"model_store"},
+    "policies": {"policies"},
     "local_azure": {"local_azure"},
     "app_template/app": {"app"},
     "app_template/build": set(),
     "app_template/training": {"app", "training"},
 }
-ROOMS = {"cli", "settings", "components", "model_store", "local_azure", "app", "training", "app_template", "tests"}
+ROOMS = {"cli", "settings", "components", "model_store", "local_azure", "policies", "app", "training", "app_template", "tests"}
 
 
 def files_of(room: str) -> list[Path]:

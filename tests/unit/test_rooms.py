@@ -10,17 +10,18 @@ ROOT = Path(__file__).parents[2]
 
 ALLOWED: dict[str, set[str]] = {
     "__main__.py": {"components", "settings"},
-    "cli.py": {"local_azure", "model_store"},
+    "cli.py": {"delivery", "local_azure", "model_store"},
     "settings": {"settings", "model_store"},
     "components": {"components", "model_store"},
     "model_store": {"model_store"},
     "policies": {"policies"},
     "local_azure": {"local_azure"},
+    "delivery": {"delivery", "local_azure", "model_store", "policies"},
     "app_template/app": {"app"},
     "app_template/build": set(),
     "app_template/training": {"app", "training"},
 }
-ROOMS = {"cli", "settings", "components", "model_store", "local_azure", "policies", "app", "training", "app_template", "tests"}
+ROOMS = {"cli", "delivery", "settings", "components", "model_store", "local_azure", "policies", "app", "training", "app_template", "tests"}
 
 
 def files_of(room: str) -> list[Path]:

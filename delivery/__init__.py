@@ -1,0 +1,1 @@
+"""What surrounds a deployment: the plan that a reviewer reads before it."""

@@ -1,0 +1,93 @@
+"""Makes a plan: the base updated in a sandbox of its own, then the working tree previewed."""
+
+import json
+from pathlib import Path
+
+from delivery.errors import DeliveryError
+from delivery.plan.changes import infrastructure
+from delivery.plan.engine import Outcome, Stack
+from delivery.plan.report import BrokenRule, PlanReport, Policies
+from delivery.plan.revisions import Base, extract
+from delivery.plan.sandbox import PlanSandbox, find_engine, plan_sandbox
+from local_azure.progress import Progress
+from policies.evaluation import Report, evaluate, planned_from_preview_json
+
+
+def make_plan(checkout: Path, stack: str, base: Base | None, progress: Progress) -> PlanReport:
+    """What the working tree changes of a stack.
+
+    Args:
+        checkout: folder with the Pulumi.yaml.
+        base: the commit to compare with; None: everything is new.
+
+    Raises:
+        DeliveryError: there is no such stack, or one of the two sides cannot be planned; says which.
+        LocalAzureError: the engine is not there and cannot be built.
+    """
+    _check_stack(checkout, stack)
+    engine = find_engine(checkout, progress)
+    with plan_sandbox(checkout, engine) as sandbox:
+        planned = Stack(sandbox, stack)
+        planned.create(checkout)
+        hints: list[str] = []
+        protected: list[str] = []
+        if base is not None:
+            protected = _update_base(checkout, base, planned, sandbox, progress, hints)
+        with progress.phase("preview of the working tree") as phase:
+            outcome = planned.preview(checkout, phase.detail)
+        _check(outcome, "the working tree", "")
+    document = json.loads(outcome.answer)
+    return PlanReport(
+        stack=stack,
+        base=base.label if base else None,
+        infrastructure=infrastructure(document["steps"], frozenset(protected)),
+        policies=_policies(evaluate(planned_from_preview_json(document))),
+        hints=(*hints, *outcome.hints),
+    )
+
+
+def _check_stack(checkout: Path, stack: str) -> None:
+    if not (checkout / f"Pulumi.{stack}.yaml").is_file():
+        known = ", ".join(sorted(path.name.split(".")[1] for path in checkout.glob("Pulumi.*.yaml")))
+        raise DeliveryError(f"there is no Pulumi.{stack}.yaml in {checkout}; the stacks with settings here are {known or 'none'}")
+
+
+def _update_base(checkout: Path, base: Base, stack: Stack, sandbox: PlanSandbox, progress: Progress, hints: list[str]) -> list[str]:
+    """Makes the simulated Azure what the base says.
+
+    Returns:
+        The URNs of the resources that are protected there.
+    """
+    tree = sandbox.folder / "base"
+    with progress.phase(f"simulated update of {base.label}") as phase:
+        extract(checkout, base, tree)
+        if not (tree / f"Pulumi.{stack.name}.yaml").is_file():
+            hints.append(f"{base.label} has no Pulumi.{stack.name}.yaml, so everything of the stack is new")
+            return []
+        if not (tree / ".venv").exists():
+            (tree / ".venv").symlink_to(checkout / ".venv")
+        outcome = stack.update(tree, phase.detail)
+    _check(outcome, f"the base, {base.label},", "; name another revision with --base, or plan from nothing with `--base none`")
+    return stack.unprotect()
+
+
+def _check(outcome: Outcome, side: str, advice: str) -> None:
+    if outcome.errors:
+        text = "\n".join(outcome.errors)
+        raise DeliveryError(f"{side} cannot be planned{advice}:\n{text}")
+
+
+def _policies(report: Report) -> Policies:
+    violations = [
+        BrokenRule(
+            rule=violation.rule.id,
+            severity=violation.rule.severity,
+            resource=violation.resource.name,
+            message=violation.message,
+            reason=violation.rule.reason,
+            fix=violation.rule.fix,
+        )
+        for violation in report.violations
+    ]
+    numbers = {name: len(getattr(report, name)) for name in ("passed", "failed", "undecided", "not_applicable")}
+    return Policies(score=report.score, violations=tuple(violations), **numbers)

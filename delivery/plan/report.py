@@ -1,0 +1,143 @@
+"""What a plan says, as data. Terminal, Markdown and JSON show the same; further sections (model, app) are further fields of `PlanReport`."""
+
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class Operation(StrEnum):
+    """What happens to a resource."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    REPLACE = "replace"
+    DELETE = "delete"
+    FORGET = "forget"
+    """The program has it no longer, and it stays where it is."""
+
+
+class EffectKind(StrEnum):
+    """What a change does to those who use the stack."""
+
+    REFUSED = "refused"
+    DATA_LOSS = "data loss"
+    DOWNTIME = "downtime"
+    NODE_ROLL = "node roll"
+    ROLL_OUT = "roll-out"
+
+
+DANGERS = (EffectKind.REFUSED, EffectKind.DATA_LOSS, EffectKind.DOWNTIME, EffectKind.NODE_ROLL)
+"""Effects that somebody must want; a roll-out is what every change of a service does. The worst first."""
+
+
+class Effect(_Frozen):
+    """One effect of a change, and why."""
+
+    kind: EffectKind
+    reason: str
+
+
+class ValueChange(_Frozen):
+    """One value. Secrets are `[secret]`, values that only an update will know `(known when it is done)`.
+
+    Attributes:
+        before: None where there was nothing.
+        after: None where there will be nothing.
+        replaces: this value cannot be changed in place.
+    """
+
+    path: str
+    before: str | None = None
+    after: str | None = None
+    replaces: bool = False
+
+
+class ResourceChange(_Frozen):
+    """What happens to one resource.
+
+    Attributes:
+        component: name of the component that it belongs to; empty for what belongs to none.
+    """
+
+    operation: Operation
+    type: str
+    name: str
+    component: str
+    values: tuple[ValueChange, ...] = ()
+    effects: tuple[Effect, ...] = ()
+
+    @property
+    def dangers(self) -> tuple[Effect, ...]:
+        """The effects that somebody must want."""
+        return tuple(effect for effect in self.effects if effect.kind in DANGERS)
+
+    @property
+    def kind(self) -> str:
+        """The type as people say it: `storage.StorageAccount`, `apps/v1.Deployment`."""
+        provider, module, noun = self.type.split(":")
+        return noun if provider in ("docker-build", "pulumi") else f"{module}.{noun}"
+
+
+class Infrastructure(_Frozen):
+    """The resources that change, by component, type and name; and how many do not."""
+
+    changes: tuple[ResourceChange, ...] = ()
+    unchanged: int = 0
+
+    def count(self, operation: Operation) -> int:
+        """How many resources an operation concerns."""
+        return sum(change.operation is operation for change in self.changes)
+
+    @property
+    def dangers(self) -> tuple[tuple[ResourceChange, Effect], ...]:
+        """Every danger with its resource, the worst first."""
+        found = [(change, effect) for change in self.changes for effect in change.dangers]
+        return tuple(sorted(found, key=lambda pair: DANGERS.index(pair[1].kind)))
+
+
+class BrokenRule(_Frozen):
+    """A resource that breaks a policy, and what to do about it."""
+
+    rule: str
+    severity: str
+    resource: str
+    message: str
+    reason: str
+    fix: str
+
+
+class Policies(_Frozen):
+    """What the rules say about the stack as it would be."""
+
+    score: int
+    passed: int
+    failed: int
+    undecided: int
+    not_applicable: int
+    violations: tuple[BrokenRule, ...] = ()
+
+
+class PlanReport(_Frozen):
+    """What `converge plan` found.
+
+    Attributes:
+        schema_version: counts up when a field changes its meaning.
+        base: the commit that the plan starts from, as people know it; None for one from nothing.
+        hints: what the program says to its user, such as how a service gets its first model.
+    """
+
+    schema_version: int = 1
+    stack: str
+    base: str | None = None
+    infrastructure: Infrastructure
+    policies: Policies
+    hints: tuple[str, ...] = ()
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing changes."""
+        return not self.infrastructure.changes

@@ -8,6 +8,8 @@ from typing import NoReturn
 import typer
 from rich.console import Console
 
+from delivery.errors import DeliveryError
+from delivery.plan.cli import plan
 from local_azure.cli import app as local
 from local_azure.errors import LocalAzureError
 from model_store.cli import app as model
@@ -16,6 +18,7 @@ from model_store.errors import ModelStoreError
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="Converge: every commit becomes one tested, running app with its model.")
 app.add_typer(local, name="local")
 app.add_typer(model, name="model")
+app.command()(plan)
 
 _INTERRUPTED = 130
 
@@ -36,7 +39,7 @@ def main() -> None:
     errors = Console(stderr=True)
     try:
         app()
-    except (LocalAzureError, ModelStoreError) as error:
+    except (DeliveryError, LocalAzureError, ModelStoreError) as error:
         errors.print(f"error: {error}", style="red", highlight=False, markup=False, soft_wrap=True)
         sys.exit(1)
     except _InterruptedError:

@@ -79,7 +79,7 @@ class ResourceChange(_Frozen):
     def kind(self) -> str:
         """The type as people say it: `storage.StorageAccount`, `apps/v1.Deployment`."""
         provider, module, noun = self.type.split(":")
-        return noun if provider in ("docker-build", "pulumi") else f"{module}.{noun}"
+        return {"docker-build": noun, "pulumi": f"{noun} provider"}.get(provider, f"{module}.{noun}")
 
 
 class Infrastructure(_Frozen):

@@ -1,0 +1,77 @@
+"""The words of a plan that terminal and Markdown share."""
+
+import json
+from collections.abc import Iterator
+from itertools import groupby
+
+from delivery.plan.report import Operation, PlanReport, Policies, ResourceChange, ValueChange
+
+_OPERATIONS = {
+    Operation.CREATE: ("+", "created"),
+    Operation.UPDATE: ("!", "updated in place"),
+    Operation.REPLACE: ("-+", "replaced"),
+    Operation.DELETE: ("-", "deleted"),
+    Operation.FORGET: ("=", "kept, but no longer managed"),
+}
+_NO_COMPONENT = "without component"
+_LONGEST_VALUE = 160
+_MOST_VALUES = 30
+
+
+def title(report: PlanReport) -> str:
+    """What is planned, against what."""
+    return f"Plan of {report.stack} " + (f"against {report.base}" if report.base else "from nothing")
+
+
+def summary(report: PlanReport) -> str:
+    """How many resources change in which way."""
+    counts = [f"{count} {words}" for operation, (_, words) in _OPERATIONS.items() if (count := report.infrastructure.count(operation))]
+    return f"{', '.join(counts) or 'nothing changes'}; {report.infrastructure.unchanged} unchanged"
+
+
+def verdict(policies: Policies) -> str:
+    """The score, and how it came about."""
+    return (
+        f"{policies.score} of 100: {policies.passed} rules passed, {policies.failed} failed, {policies.undecided} cannot be told before an update, "
+        f"{policies.not_applicable} do not apply"
+    )
+
+
+def by_component(report: PlanReport) -> Iterator[tuple[str, list[ResourceChange]]]:
+    """The changes of each component."""
+    for component, changes in groupby(report.infrastructure.changes, key=lambda change: change.component):
+        yield component or _NO_COMPONENT, list(changes)
+
+
+def sign(operation: Operation) -> str:
+    """One or two characters; a `diff` block colours lines by the first."""
+    return _OPERATIONS[operation][0]
+
+
+def heading(change: ResourceChange) -> str:
+    """The resource, and what happens to it."""
+    return f"{sign(change.operation):<2} {change.kind} {change.name}"
+
+
+def value_lines(change: ResourceChange, *, full: bool) -> list[str]:
+    """A line per value: `path: old => new`.
+
+    Args:
+        full: every value, in all its length.
+    """
+    shown = change.values if full else change.values[:_MOST_VALUES]
+    more = len(change.values) - len(shown)
+    return [_value_line(change, value, full=full) for value in shown] + ([f"and {more} more"] if more else [])
+
+
+def _value_line(change: ResourceChange, value: ValueChange, *, full: bool) -> str:
+    before, after = (_one_line(text, full=full) for text in (value.before, value.after))
+    text = f"{value.path}: {after}" if change.operation is Operation.CREATE else f"{value.path}: {before} => {after}"
+    return f"{text}   (cannot be changed in place)" if value.replaces else text
+
+
+def _one_line(text: str | None, *, full: bool) -> str:
+    if text is None:
+        return "(nothing)"
+    quoted = text if text and text.isprintable() and text == text.strip() else json.dumps(text, ensure_ascii=False)
+    return quoted if full or len(quoted) <= _LONGEST_VALUE else f"{quoted[: _LONGEST_VALUE - 3]}..."

@@ -7,6 +7,7 @@ import pulumi
 from pulumi_azure_native import alertsmanagement, monitor
 
 from components.alert_rules import PLATFORM_ALERTS, PrometheusAlert, traffic_alerts, workload_alerts
+from components.gateway_scraping import gateway_scraping
 from components.recording_rules import KUBERNETES_RULES, NODE_RULES, RecordingRule
 from components.resource_alerts import REGISTRY_THROTTLED, STORAGE_ALERTS, AlertPlace, described, log_alert, metric_alert
 
@@ -62,7 +63,10 @@ class ClusterMonitoringArgs:
 
 
 class ClusterMonitoring(pulumi.ComponentResource):
-    """Metrics to the Azure Monitor workspace, logs and events to Log Analytics, rules over both."""
+    """Metrics to the Azure Monitor workspace, logs and events to Log Analytics, rules over both.
+
+    With reached services it needs the cluster's Kubernetes provider, in `providers`: the metrics agent is told in the cluster to read the gateway.
+    """
 
     def __init__(self, name: str, args: ClusterMonitoringArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         if len(name) > _LONGEST_NAME:
@@ -146,6 +150,7 @@ def _watch_cluster(name: str, args: ClusterMonitoringArgs, parent: pulumi.Resour
         groups["workload-alerts"] = workload_alerts(args.services)
     if args.reached_services:
         groups["traffic-alerts"] = traffic_alerts(args.reached_services)
+        gateway_scraping(f"{name}-gateway", parent=parent)
     for suffix, rules in groups.items():
         alertsmanagement.PrometheusRuleGroup(
             f"{name}-{suffix}",

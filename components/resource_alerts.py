@@ -118,7 +118,8 @@ def log_alert(
     condition = monitor.ConditionArgs(
         query=pulumi.Output.from_input(resource).apply(lambda known: alert.query.replace(RESOURCE, known)),
         time_aggregation=monitor.TimeAggregation.COUNT,
-        operator=monitor.ConditionOperator.GREATER_THAN,
+        # In words: the SDK's enumeration of this name has another API's values (`gt`), which this one refuses.
+        operator="GreaterThan",
         threshold=0,
         failing_periods=monitor.ConditionFailingPeriodsArgs(number_of_evaluation_periods=1, min_failing_periods_to_alert=1),
     )

@@ -71,7 +71,7 @@ def _component(parent: str) -> str:
 def _refusal(operation: Operation, urn: str, protected: frozenset[str]) -> list[Effect]:
     if urn not in protected or operation not in (Operation.DELETE, Operation.REPLACE):
         return []
-    return [Effect(kind=EffectKind.REFUSED, reason="it is protected, so `pulumi up` ends with an error instead of deleting it")]
+    return [Effect(kind=EffectKind.REFUSED, reason="it is protected, so the update ends with an error instead of deleting it")]
 
 
 def _values(old: Mapping[str, Any], new: Mapping[str, Any], steps: Sequence[Step]) -> list[Difference]:
@@ -88,7 +88,7 @@ def _is_secret(inputs: Mapping[str, Any], path: str) -> bool:
 
 
 def _shown(value: Difference, steps: Sequence[Step]) -> ValueChange:
-    reasons = tuple(reason for step in steps for reason in step.get("replaceReasons") or ())
+    reasons = tuple(path for step in steps for path, change in (step.get("detailedDiff") or {}).items() if change["kind"].endswith("-replace"))
     return ValueChange(path=value.path, before=_text(value.before), after=_text(value.after), replaces=lies_in(value.path, reasons))
 
 

@@ -24,7 +24,7 @@ def plan(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
     as_markdown: Annotated[bool, typer.Option("--markdown", help="For a comment on a pull request.")] = False,
-    refuse: Annotated[bool, typer.Option("--refuse", help=f"Exit code {REFUSED} when something is dangerous or breaks a policy.")] = False,
+    refuse: Annotated[bool, typer.Option("--refuse", help=f"Exit code {REFUSED} when a change is dangerous or breaks a policy that the base keeps.")] = False,
 ) -> None:
     """Show what the working tree, with all that is not committed, changes of a stack; no login, nothing that runs.
 
@@ -38,7 +38,7 @@ def plan(
         found = None if base == NOTHING else find_base(checkout, base)
         report = make_plan(checkout, stack, found, progress)
     _show(report, as_json=as_json, as_markdown=as_markdown)
-    if refuse and (report.infrastructure.dangers or report.policies.violations):
+    if refuse and (report.infrastructure.dangers or report.policies.new_violations):
         raise typer.Exit(REFUSED)
 
 

@@ -6,11 +6,11 @@ from pathlib import Path
 from delivery.errors import DeliveryError
 from delivery.plan.changes import infrastructure
 from delivery.plan.engine import Outcome, Stack
-from delivery.plan.report import BrokenRule, PlanReport, Policies
+from delivery.plan.judging import judged
+from delivery.plan.report import PlanReport
 from delivery.plan.revisions import Base, extract
 from delivery.plan.sandbox import PlanSandbox, find_engine, plan_sandbox
 from local_azure.progress import Progress
-from policies.evaluation import Report, evaluate, planned_from_preview_json
 
 
 def make_plan(checkout: Path, stack: str, base: Base | None, progress: Progress) -> PlanReport:
@@ -41,7 +41,7 @@ def make_plan(checkout: Path, stack: str, base: Base | None, progress: Progress)
         stack=stack,
         base=base.label if base else None,
         infrastructure=infrastructure(document["steps"], frozenset(protected)),
-        policies=_policies(evaluate(planned_from_preview_json(document))),
+        policies=judged(document["steps"], from_nothing=base is None),
         hints=(*hints, *outcome.hints),
     )
 
@@ -75,19 +75,3 @@ def _check(outcome: Outcome, side: str, advice: str) -> None:
     if outcome.errors:
         text = "\n".join(outcome.errors)
         raise DeliveryError(f"{side} cannot be planned{advice}:\n{text}")
-
-
-def _policies(report: Report) -> Policies:
-    violations = [
-        BrokenRule(
-            rule=violation.rule.id,
-            severity=violation.rule.severity,
-            resource=violation.resource.name,
-            message=violation.message,
-            reason=violation.rule.reason,
-            fix=violation.rule.fix,
-        )
-        for violation in report.violations
-    ]
-    numbers = {name: len(getattr(report, name)) for name in ("passed", "failed", "undecided", "not_applicable")}
-    return Policies(score=report.score, violations=tuple(violations), **numbers)

@@ -47,11 +47,13 @@ def _dangers(report: PlanReport) -> Iterator[str]:
 
 
 def _violations(report: PlanReport) -> Iterator[str]:
-    if violations := report.policies.violations:
+    if violations := report.policies.new_violations:
         yield from ("| rule | severity | resource | what is wrong | fix |", "|---|---|---|---|---|")
         for broken in violations:
             yield f"| {' | '.join(map(escape, (broken.rule, broken.severity, broken.resource, broken.message, broken.fix)))} |"
         yield ""
+    if known := len(report.policies.violations) - len(report.policies.new_violations):
+        yield from (f"{known} violations are as in the base.", "")
 
 
 def _changes(report: PlanReport, *, full: bool) -> Iterator[str]:

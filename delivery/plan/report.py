@@ -100,7 +100,11 @@ class Infrastructure(_Frozen):
 
 
 class BrokenRule(_Frozen):
-    """A resource that breaks a policy, and what to do about it."""
+    """A resource that breaks a policy, and what to do about it.
+
+    Attributes:
+        new: the base did not break it.
+    """
 
     rule: str
     severity: str
@@ -108,17 +112,28 @@ class BrokenRule(_Frozen):
     message: str
     reason: str
     fix: str
+    new: bool = True
 
 
 class Policies(_Frozen):
-    """What the rules say about the stack as it would be."""
+    """What the rules say about the stack as it would be.
+
+    Attributes:
+        score_before: of the base; None for a plan from nothing.
+    """
 
     score: int
+    score_before: int | None = None
     passed: int
     failed: int
     undecided: int
     not_applicable: int
     violations: tuple[BrokenRule, ...] = ()
+
+    @property
+    def new_violations(self) -> tuple[BrokenRule, ...]:
+        """What the change itself breaks."""
+        return tuple(broken for broken in self.violations if broken.new)
 
 
 class PlanReport(_Frozen):

@@ -26,9 +26,11 @@ def show(report: PlanReport, console: Console) -> None:
         for change, effect in dangers:
             line(f"  {effect.kind}: {change.kind} {change.name} ({change.operation}): {effect.reason}", "red")
     line(f"\nPolicies: {words.verdict(report.policies)}", "bold")
-    for broken in report.policies.violations:
+    for broken in report.policies.new_violations:
         line(f"  {broken.rule} ({broken.severity}): {broken.resource}: {broken.message}", "red" if broken.severity in ("high", "critical") else "yellow")
         line(f"    fix: {broken.fix}")
+    if known := len(report.policies.violations) - len(report.policies.new_violations):
+        line(f"  {known} violations are as in the base; `--base none` lists them")
     for hint in report.hints:
         line(f"\n{hint}")
 

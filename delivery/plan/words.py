@@ -31,9 +31,10 @@ def summary(report: PlanReport) -> str:
 
 def verdict(policies: Policies) -> str:
     """The score, and how it came about."""
+    before = "" if policies.score_before in (None, policies.score) else f" (it was {policies.score_before})"
     return (
-        f"{policies.score} of 100: {policies.passed} rules passed, {policies.failed} failed, {policies.undecided} cannot be told before an update, "
-        f"{policies.not_applicable} do not apply"
+        f"{policies.score} of 100{before}: {policies.passed} rules passed, {policies.failed} failed, "
+        f"{policies.undecided} cannot be told before an update, {policies.not_applicable} do not apply"
     )
 
 

@@ -1,0 +1,43 @@
+"""What the policies say about the stack as it would be, and what of that is new."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from delivery.plan.report import BrokenRule, Policies
+from policies.evaluation import Report, Violation, evaluate, planned_from_preview_json
+
+
+def judged(steps: Sequence[Mapping[str, Any]], *, from_nothing: bool) -> Policies:
+    """Asks every rule about both sides of a preview.
+
+    Args:
+        steps: of `pulumi preview --json --show-sames`.
+        from_nothing: there is no other side, so everything is new.
+    """
+    after = evaluate(planned_from_preview_json({"steps": steps}))
+    before = None if from_nothing else evaluate(planned_from_preview_json({"steps": [_as_it_was(step) for step in steps]}))
+    known = {_key(violation) for violation in before.violations} if before else set()
+    return Policies(
+        score=after.score,
+        score_before=before.score if before else None,
+        violations=tuple(_broken(violation, new=_key(violation) not in known) for violation in after.violations),
+        **_counts(after),
+    )
+
+
+def _as_it_was(step: Mapping[str, Any]) -> dict[str, Any]:
+    return {"urn": step["urn"], "op": "same", "newState": step.get("oldState")}
+
+
+def _key(violation: Violation) -> tuple[str, str, str]:
+    return violation.rule.id, violation.resource.urn, violation.message
+
+
+def _broken(violation: Violation, *, new: bool) -> BrokenRule:
+    rule = violation.rule
+    what = {"rule": rule.id, "severity": rule.severity, "resource": violation.resource.name, "message": violation.message}
+    return BrokenRule(**what, reason=rule.reason, fix=rule.fix, new=new)
+
+
+def _counts(report: Report) -> dict[str, int]:
+    return {name: len(getattr(report, name)) for name in ("passed", "failed", "undecided", "not_applicable")}

@@ -8,6 +8,7 @@ from typing import NoReturn
 import typer
 from rich.console import Console
 
+from delivery.bootstrap.cli import bootstrap
 from delivery.errors import DeliveryError
 from delivery.plan.cli import plan
 from local_azure.cli import app as local
@@ -19,6 +20,7 @@ app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="Co
 app.add_typer(local, name="local")
 app.add_typer(model, name="model")
 app.command()(plan)
+app.command()(bootstrap)
 
 _INTERRUPTED = 130
 

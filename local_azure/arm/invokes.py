@@ -31,7 +31,7 @@ def answer(token: str, arguments: Properties, resources: Resources) -> Propertie
     resource = token.replace(":get", ":", 1)
     if ":get" in token and resource in ALL:
         found = resources.get(ALL[resource], arguments)
-        return {**found["inputs"], **found["outputs"], "id": found["id"]}
+        return {**resources.answer(found), "id": found["id"]}
     raise ArmError("FunctionNotSimulated", f"The simulated Azure does not know {token}. It knows {', '.join(sorted(known))} and the getters of its types.")
 
 

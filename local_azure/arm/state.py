@@ -16,11 +16,13 @@ Result = TypeVar("Result")
 class State:
     """Resources by ARM id. Ids compare without regard to case, as ARM's do.
 
-    A resource is a dict with `id`, `token`, `inputs` and `outputs`.
+    A resource is a dict with `id`, `token`, `inputs` (what was put), `outputs` (what ARM adds), `urn` (who created it) and `at`
+    (when, in seconds of the epoch).
     """
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.folder = folder
         self._path = folder / "resources.json"
         # The file keeps other engines out, the lock other calls of this one.
         self._file_lock = FileLock(folder / "resources.lock")

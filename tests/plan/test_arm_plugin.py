@@ -28,7 +28,11 @@ import pulumi_azure_native as azure
 config = pulumi.Config()
 group = azure.resources.ResourceGroup("data", location="westeurope", tags={"team": config.get("team") or "ml"})
 account = azure.storage.StorageAccount(
-    "models", resource_group_name=group.name, kind=config.get("kind") or "StorageV2", sku={"name": config.get("sku") or "Standard_LRS"}
+    "models",
+    resource_group_name=group.name,
+    kind=config.get("kind") or "StorageV2",
+    is_hns_enabled=config.get_bool("folders") or False,
+    sku={"name": config.get("sku") or "Standard_LRS"},
 )
 container = azure.storage.BlobContainer("container", resource_group_name=group.name, account_name=account.name, container_name="models")
 identity = azure.managedidentity.UserAssignedIdentity("identity", resource_group_name=group.name)
@@ -115,8 +119,15 @@ def test_the_life_of_resources(project: Project):
     project.up()
     assert project.steps() == {}
 
-    project.set("kind", "BlockBlobStorage")
+    # The plugin replaces for the one; for the other it tries in place, and ARM refuses.
+    project.set("folders", "true")
     assert "replace" in project.steps()["models"]
+    project.set("folders", "false")
+    project.set("kind", "BlockBlobStorage")
+    assert project.steps() == {"models": ["update"]}
+    failed = project.pulumi("up", "--yes", "--skip-preview")
+    assert failed.returncode != 0
+    assert 'Status=400 Code="PropertyChangeNotAllowed" Message="Changing property \'properties.kind\' is not allowed."' in failed.stdout
 
     project.set("kind", "StorageV2")
     document = json.loads(project.arm_file.read_text())

@@ -1,13 +1,10 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from local_azure.arm import check, diff
+from local_azure.arm import check
 from local_azure.arm.types import ALL
 from local_azure.arm.types.containerservice import MANAGED_CLUSTER
-from local_azure.arm.types.resources import RESOURCE_GROUP
 from local_azure.arm.types.storage import BLOB_CONTAINER, BLOB_SERVICE, STORAGE_ACCOUNT
 from local_azure.arm.wire import UNKNOWN, Secret
 
@@ -71,38 +68,3 @@ def test_every_type_describes_itself_without_contradiction(kind: Any):
     assert {path.split(".")[0].removesuffix("[]") for path in (*kind.choices, *kind.immutable)} <= kind.properties
     assert kind.name_property in kind.properties
     assert not set(kind.outputs) & (kind.required | {kind.name_property})
-
-
-def changed(kind: Any, old: dict[str, Any], new: dict[str, Any]) -> dict[str, bool]:
-    return {path: diff.replaces(change) for path, change in diff.changes(kind, old, new).items()}
-
-
-def test_a_change_in_place_and_a_replacement_are_told_apart():
-    assert changed(STORAGE_ACCOUNT, ACCOUNT, {**ACCOUNT, "sku": {"name": "Standard_ZRS"}}) == {"sku.name": False}
-    assert changed(STORAGE_ACCOUNT, ACCOUNT, {**ACCOUNT, "kind": "BlobStorage"}) == {"kind": True}
-    assert changed(STORAGE_ACCOUNT, ACCOUNT, {**ACCOUNT, "accountName": "other"}) == {"accountName": True}
-    assert changed(STORAGE_ACCOUNT, ACCOUNT, {**ACCOUNT, "encryption": {"requireInfrastructureEncryption": True}}) == {
-        "encryption.requireInfrastructureEncryption": True
-    }
-
-
-def test_an_immutable_property_below_a_new_one_means_replacement():
-    old = {**ACCOUNT, "encryption": {"requireInfrastructureEncryption": False}}
-    assert changed(STORAGE_ACCOUNT, old, {**ACCOUNT, "encryption": {"requireInfrastructureEncryption": True}}) == {
-        "encryption.requireInfrastructureEncryption": True
-    }
-
-
-def test_a_secret_with_the_same_value_is_no_change():
-    assert changed(RESOURCE_GROUP, {"location": "a", "tags": {"x": "y"}}, {"location": "a", "tags": Secret({"x": "y"})}) == {}
-
-
-def test_what_is_not_known_yet_counts_as_changed():
-    assert changed(RESOURCE_GROUP, {"location": "a"}, {"location": UNKNOWN}) == {"location": True}
-
-
-@given(
-    st.recursive(st.one_of(st.integers(), st.text(), st.booleans()), lambda x: st.one_of(st.lists(x), st.dictionaries(st.text(min_size=1), x)), max_leaves=10)
-)
-def test_nothing_differs_from_itself(value: Any):
-    assert diff.changes(RESOURCE_GROUP, {"tags": value}, {"tags": value}) == {}

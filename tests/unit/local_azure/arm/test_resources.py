@@ -1,20 +1,25 @@
 import json
 import multiprocessing
+import uuid
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from local_azure.arm.errors import ArmError
+from local_azure.arm.errors import ArmError, OperationFailedError
 from local_azure.arm.resources import Resources
 from local_azure.arm.services import Services
 from local_azure.arm.spec import Context
 from local_azure.arm.state import State
 from local_azure.arm.types.authorization import ROLE_ASSIGNMENT
+from local_azure.arm.types.containerservice import AGENT_POOL, MANAGED_CLUSTER
+from local_azure.arm.types.managedidentity import USER_ASSIGNED_IDENTITY
 from local_azure.arm.types.resources import RESOURCE_GROUP
 from local_azure.arm.types.storage import BLOB_CONTAINER, STORAGE_ACCOUNT
 
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000001"
+OPERATOR = "f1a07417-d97a-45cb-824c-7a7467783830"
+NETWORK_CONTRIBUTOR = "4d97b98b-1d4f-4787-a291-c67834d212e7"
 GROUP = {"resourceGroupName": "data", "location": "westeurope"}
 ACCOUNT = {"resourceGroupName": "data", "accountName": "models123", "kind": "StorageV2", "sku": {"name": "Standard_LRS"}}
 
@@ -55,7 +60,7 @@ def test_a_storage_accounts_name_is_taken_in_the_whole_world(tmp_path: Path):
     for group in ("data", "other"):
         arm.put(RESOURCE_GROUP, {**GROUP, "resourceGroupName": group})
     arm.put(STORAGE_ACCOUNT, dict(ACCOUNT))
-    with pytest.raises(ArmError, match="StorageAccountAlreadyTaken"):
+    with pytest.raises(ArmError, match=r'"StorageAccountAlreadyTaken" Message="The storage account named models123 is already taken\."'):
         arm.put(STORAGE_ACCOUNT, {**ACCOUNT, "resourceGroupName": "other"})
 
 
@@ -123,3 +128,136 @@ def test_services_stand_behind_the_sandboxs_subscription_only(tmp_path: Path):
     assert Services(tmp_path, SUBSCRIPTION).blob_endpoint("other") is None
     with pytest.raises(ArmError, match="has the accounts models123 and none named other"):
         Services(tmp_path, "sandbox").blob_endpoint("other")
+
+
+def faults(folder: Path, **asked: Any) -> None:
+    (folder / "arm" / "faults.json").write_text(json.dumps(asked))
+
+
+def identity(arm: Resources, name: str) -> tuple[str, str]:
+    """Its id, and its principal's."""
+    identifier, answer = arm.put(USER_ASSIGNED_IDENTITY, {"resourceGroupName": "data", "resourceName": name, "location": "westeurope"})
+    return identifier, answer["principalId"]
+
+
+def assign(arm: Resources, principal: str, role: str, scope: str) -> None:
+    definition = f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Authorization/roleDefinitions/{role}"
+    name = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{principal}{role}{scope}"))
+    arm.put(ROLE_ASSIGNMENT, {"scope": scope, "principalId": principal, "roleDefinitionId": definition, "roleAssignmentName": name})
+
+
+def test_a_create_of_what_another_one_made_is_refused_as_the_plugin_refuses_it(tmp_path: Path):
+    arm = resources(tmp_path)
+    identifier, _ = arm.put(RESOURCE_GROUP, dict(GROUP), operation="create", urn="urn:a")
+    arm.put(RESOURCE_GROUP, dict(GROUP), operation="create", urn="urn:a")
+    with pytest.raises(ArmError) as caught:
+        arm.put(RESOURCE_GROUP, dict(GROUP), operation="create", urn="urn:b")
+    assert str(caught.value) == f"cannot create already existing resource '{identifier}'"
+    faults(tmp_path, refuseExisting=True)
+    with pytest.raises(ArmError, match="cannot create already existing resource"):
+        arm.put(RESOURCE_GROUP, dict(GROUP), operation="create", urn="urn:a")
+    arm.put(RESOURCE_GROUP, dict(GROUP), operation="update")
+
+
+def test_an_update_of_what_arm_cannot_change_is_refused(tmp_path: Path):
+    arm = resources(tmp_path)
+    arm.put(RESOURCE_GROUP, dict(GROUP))
+    arm.put(STORAGE_ACCOUNT, dict(ACCOUNT))
+    with pytest.raises(ArmError) as caught:
+        arm.put(STORAGE_ACCOUNT, {**ACCOUNT, "kind": "BlobStorage"}, operation="update")
+    assert str(caught.value) == 'Status=400 Code="PropertyChangeNotAllowed" Message="Changing property \'properties.kind\' is not allowed."'
+
+
+def test_a_failed_operation_leaves_the_resource(tmp_path: Path):
+    arm = resources(tmp_path)
+    arm.put(RESOURCE_GROUP, dict(GROUP))
+    faults(tmp_path, failures=[{"error": "operationFailed", "type": "Microsoft.Storage/storageAccounts"}])
+    with pytest.raises(OperationFailedError) as caught:
+        arm.put(STORAGE_ACCOUNT, dict(ACCOUNT))
+    assert caught.value.identifier.endswith("/models123")
+    assert caught.value.outputs["provisioningState"] == "Failed"
+    found = arm.read(caught.value.identifier)
+    assert found
+    assert found[1]["provisioningState"] == "Failed"
+    assert arm.put(STORAGE_ACCOUNT, dict(ACCOUNT), operation="update")[1]["provisioningState"] == "Succeeded"
+
+
+def test_a_call_that_fails_changes_nothing(tmp_path: Path):
+    arm = resources(tmp_path)
+    group, _ = arm.put(RESOURCE_GROUP, dict(GROUP))
+    faults(tmp_path, failures=[{"error": "internal", "on": ["create", "update", "read", "delete"], "times": "always"}])
+    with pytest.raises(ArmError, match="InternalServerError"):
+        arm.put(STORAGE_ACCOUNT, dict(ACCOUNT))
+    with pytest.raises(ArmError, match="InternalServerError"):
+        arm.delete(group)
+    with pytest.raises(ArmError, match="InternalServerError"):
+        arm.read(group)
+    assert [record["id"] for record in State(tmp_path / "arm").read().values()] == [group]
+
+
+def cluster(control_plane: str, kubelet: str, subnet: str | None = None) -> dict[str, Any]:
+    return {
+        "resourceGroupName": "data",
+        "resourceName": "aks",
+        "location": "westeurope",
+        "dnsPrefix": "x",
+        "identity": {"type": "UserAssigned", "userAssignedIdentities": [control_plane]},
+        "identityProfile": {"kubeletidentity": {"resourceId": kubelet}},
+        "agentPoolProfiles": [{"name": "system", "vmSize": "Standard_D2ds_v5", "count": 1, **({"vnetSubnetID": subnet} if subnet else {})}],
+    }
+
+
+def test_a_cluster_waits_for_its_grants_to_take_effect(tmp_path: Path):
+    arm = resources(tmp_path)
+    arm.put(RESOURCE_GROUP, dict(GROUP))
+    (control_plane, principal), (kubelet, _) = identity(arm, "control-plane"), identity(arm, "kubelet")
+    network = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/data/providers/Microsoft.Network/virtualNetworks/net"
+    inputs = cluster(control_plane, kubelet, f"{network}/subnets/nodes")
+    with pytest.raises(ArmError) as caught:
+        arm.put(MANAGED_CLUSTER, inputs)
+    assert caught.value.code == "CustomKubeletIdentityMissingPermissionError"
+    assert "must be granted 'Managed Identity Operator' role to assign kubelet identity" in str(caught.value)
+
+    assign(arm, principal, OPERATOR, kubelet)
+    with pytest.raises(ArmError) as caught:
+        arm.put(MANAGED_CLUSTER, inputs)
+    assert str(caught.value).startswith(f"Status=403 Code=\"LinkedAuthorizationFailed\" Message=\"The client '{principal}' with object id '{principal}'")
+    assert f"'Microsoft.Network/virtualNetworks/subnets/join/action' on the linked scope(s) '{network}/subnets/nodes' (respectively)" in str(caught.value)
+
+    # A grant above does as well; and none does before it is in effect.
+    assign(arm, principal, NETWORK_CONTRIBUTOR, network)
+    faults(tmp_path, grants=[{"role": "Network Contributor", "late": 3600}])
+    with pytest.raises(ArmError, match="LinkedAuthorizationFailed"):
+        arm.put(MANAGED_CLUSTER, inputs)
+    faults(tmp_path, clock=1e9, grants=[{"role": "Network Contributor", "late": 3600}])
+    arm.put(MANAGED_CLUSTER, inputs)
+    faults(tmp_path, clock=1e9, grants=[{"late": "never"}])
+    with pytest.raises(ArmError, match="CustomKubeletIdentityMissingPermissionError"):
+        arm.put(MANAGED_CLUSTER, inputs)
+
+
+def test_adopted_identities_may_have_any_grant(tmp_path: Path):
+    arm = resources(tmp_path)
+    arm.put(RESOURCE_GROUP, dict(GROUP))
+    arm.put(MANAGED_CLUSTER, cluster("/elsewhere/control-plane", "/elsewhere/kubelet"))
+
+
+def test_a_cluster_answers_with_every_pool_and_takes_no_new_ones(tmp_path: Path):
+    arm = resources(tmp_path)
+    arm.put(RESOURCE_GROUP, dict(GROUP))
+    inputs = cluster("/elsewhere/control-plane", "/elsewhere/kubelet")
+    identifier, _ = arm.put(MANAGED_CLUSTER, inputs)
+    arm.put(AGENT_POOL, {"resourceGroupName": "data", "resourceName": "aks", "agentPoolName": "user", "vmSize": "Standard_D4ds_v5", "count": 2})
+    found = arm.read(identifier)
+    assert found
+    assert [pool["name"] for pool in found[1]["agentPoolProfiles"]] == ["system", "user"]
+    arm.put(MANAGED_CLUSTER, {**inputs, "tags": {"a": "b"}}, operation="update")
+    with pytest.raises(ArmError, match="A new agent pool was introduced"):
+        arm.put(MANAGED_CLUSTER, {**inputs, "agentPoolProfiles": [*inputs["agentPoolProfiles"], {"name": "third"}]}, operation="update")
+
+
+def test_the_issuer_of_a_clusters_tokens_is_known_when_it_exists(tmp_path: Path):
+    arm = resources(tmp_path)
+    arm.put(RESOURCE_GROUP, dict(GROUP))
+    _, answer = arm.put(MANAGED_CLUSTER, {**cluster("/e/c", "/e/k"), "oidcIssuerProfile": {"enabled": True}})
+    assert answer["oidcIssuerProfile"]["issuerURL"].startswith("https://westeurope.oic.prod-aks.azure.com/t/")

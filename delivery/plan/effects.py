@@ -10,6 +10,8 @@ from local_azure.differences import ABSENT, Difference
 
 _GONE = (Operation.DELETE, Operation.REPLACE)
 _IN_PLACE = (Operation.UPDATE,)
+_VERSION = re.compile(r"^(azure-native:[a-z]+)/v[0-9a-z]+:")
+"""A program may choose an API version; the resource is the same."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,6 +132,7 @@ def effects_of(kind: str, operation: Operation, values: Sequence[Difference]) ->
 
 
 def _effects(kind: str, operation: Operation, values: Sequence[Difference]) -> Iterator[Effect]:
+    kind = _VERSION.sub(r"\1:", kind)
     for rule in _RULES:
         if operation not in rule.operations or not kind.endswith(tuple(f":{one}" for one in rule.types)):
             continue

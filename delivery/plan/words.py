@@ -67,12 +67,13 @@ def value_lines(change: ResourceChange, *, full: bool) -> list[str]:
 
 def _value_line(change: ResourceChange, value: ValueChange, *, full: bool) -> str:
     before, after = (_one_line(text, full=full) for text in (value.before, value.after))
-    text = f"{value.path}: {after}" if change.operation is Operation.CREATE else f"{value.path}: {before} => {after}"
+    path = _one_line(value.path, full=True)
+    text = f"{path}: {after}" if change.operation is Operation.CREATE else f"{path}: {before} => {after}"
     return f"{text}   (cannot be changed in place)" if value.replaces else text
 
 
 def _one_line(text: str | None, *, full: bool) -> str:
     if text is None:
         return "(nothing)"
-    quoted = text if text and text.isprintable() and text == text.strip() else json.dumps(text, ensure_ascii=False)
+    quoted = text if text and text.isprintable() and text == text.strip() else json.dumps(text)
     return quoted if full or len(quoted) <= _LONGEST_VALUE else f"{quoted[: _LONGEST_VALUE - 3]}..."

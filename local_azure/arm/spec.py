@@ -1,12 +1,17 @@
-"""What is known of a resource type: its properties and rules, in one declarative object per type."""
+"""What is known of a resource type that no package tells: its id, names, rules and computed outputs, in one declarative object per type.
+
+Its inputs, their types and limits come from `local_azure.arm.models`.
+"""
 
 import hashlib
 import re
 import uuid
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
+from local_azure.arm.models import Model, model_of
 from local_azure.arm.services import Services
 from local_azure.arm.wire import UNKNOWN, has_unknown
 
@@ -37,6 +42,40 @@ class NameRule:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Rule:
+    """Something that ARM refuses although each property alone is right.
+
+    Attributes:
+        code: ARM's own.
+        property: the input to blame.
+        reads: dotted paths that the rule looks at; it waits until they are known.
+        broken: what is wrong, in words; None when nothing is.
+        source: where Azure says so.
+    """
+
+    code: str
+    property: str
+    reads: tuple[str, ...]
+    broken: Callable[[Properties], str | None]
+    source: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Relation:
+    """Something that ARM refuses for what another resource is.
+
+    Attributes:
+        code: ARM's own.
+        broken: what is wrong, in words, for the inputs and a look-up of resources by id; None when nothing is.
+        source: where Azure says so.
+    """
+
+    code: str
+    broken: Callable[[Properties, Callable[[str], Properties | None]], str | None]
+    source: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class ResourceType:
     """One type of resource.
 
@@ -46,48 +85,76 @@ class ResourceType:
         identifier: template of its id, with input properties in braces.
         name_property: the input that holds the name; filled from the Pulumi name when it is left out.
         fixed_name: the only name there is, for a resource that its parent always has.
-        properties: every input that ARM takes.
-        required: inputs without which ARM refuses.
-        choices: enumerated values, by dotted path; `[]` stands for every element of a list.
         immutable: dotted paths that ARM cannot change in place.
-        outputs: names of the outputs that ARM adds.
+        filled_in: inputs that ARM sets when they are left out.
         compute: the outputs' values, from id and inputs.
         respond: the inputs in the form in which ARM gives them back.
         apply: what happens in the service behind it; called after a create or update.
         remove: what happens there when it is deleted.
         unique: a key that no two resources of the type may share, with the code of ARM's refusal.
+        rules: what properties together must obey.
+        relations: what must be so of other resources.
+        sources: where Azure says what stands here.
     """
 
     pulumi_type: str
     arm_type: str
     identifier: str
     name_property: str
-    properties: frozenset[str]
-    required: frozenset[str] = frozenset()
     name_rule: NameRule | None = None
     fixed_name: str | None = None
-    choices: Mapping[str, frozenset[str]] = field(default_factory=dict)
     immutable: frozenset[str] = frozenset()
-    outputs: tuple[str, ...]
+    filled_in: tuple[str, ...] = ()
     compute: Callable[[Context, str, Properties], Properties]
     respond: Callable[[Properties], Properties] = lambda inputs: inputs
     apply: Callable[[Context, Properties], None] = lambda _context, _inputs: None
     remove: Callable[[Context, Properties], None] = lambda _context, _inputs: None
     unique: Callable[[Properties], tuple[object, ...]] | None = None
     conflict_code: str = "Conflict"
+    rules: tuple[Rule, ...] = ()
+    relations: tuple[Relation, ...] = ()
+    sources: tuple[str, ...] = ()
+
+    @cached_property
+    def model(self) -> Model:
+        """What the packages tell."""
+        return model_of(self.pulumi_type)
+
+    @cached_property
+    def properties(self) -> frozenset[str]:
+        """Every input that the SDK has."""
+        return frozenset(self.model.inputs.properties)
+
+    @property
+    def in_url(self) -> frozenset[str]:
+        """Inputs that stand in its URL and not in the body."""
+        return frozenset({*re.findall(r"{(\w+)}", self.identifier), self.name_property})
+
+    @cached_property
+    def required(self) -> frozenset[str]:
+        """Inputs without which ARM refuses."""
+        return frozenset(name for name, declared in self.model.inputs.properties.items() if declared.required)
+
+    @cached_property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of what ARM adds."""
+        return tuple(sorted({*self.model.outputs, *self.filled_in}))
 
     def id_of(self, context: Context, inputs: Properties) -> str:
         """The ARM id of a resource with these inputs."""
-        return self.identifier.format(subscription=context.subscription_id, name=self.fixed_name, **{k: v for k, v in inputs.items() if isinstance(v, str)})
+        names = {name: value for name, value in inputs.items() if isinstance(value, str)}
+        made = self.identifier.format(**{"subscription": context.subscription_id, "name": self.fixed_name, **names})
+        return f"/{made.lstrip('/')}"
 
     def parent_of(self, context: Context, inputs: Properties) -> str | None:
-        """The id of the resource that must exist before; None for one that stands alone."""
-        identifier = self.id_of(context, inputs)
-        if "{accountName}/" in self.identifier:
-            return identifier.rsplit("/blobServices", 1)[0]
-        if "/resourceGroups/" in self.identifier and "/providers/" in self.identifier:
-            return identifier.split("/providers/")[0]
-        return None
+        """The id of the resource that must exist before; None for one that stands alone or extends another one."""
+        if not self.identifier.startswith("/subscriptions/{subscription}/resourceGroups/") or "/providers/" not in self.identifier:
+            return None
+        group, _, rest = self.id_of(context, inputs).partition("/providers/")
+        parts = rest.split("/")
+        # namespace/type/name/type/name...; an account has its blob service from the start.
+        above = parts[:-2] if parts[-4:-2] != ["blobServices", "default"] else parts[:-4]
+        return f"{group}/providers/{'/'.join(above)}" if len(above) > 1 else group
 
 
 def drawn_id(*parts: str) -> str:
@@ -100,9 +167,24 @@ def short_hash(*parts: str) -> str:
     return hashlib.sha256("/".join(parts).lower().encode()).hexdigest()[:8]
 
 
-def chosen(*values: str) -> frozenset[str]:
-    """An enumeration; ARM compares without regard to case."""
-    return frozenset(values)
+def basics(kind: str, name_property: str, **more: Any) -> Callable[[Context, str, Properties], Properties]:
+    """Outputs of a type that adds only its name, its type and that it is ready."""
+    return lambda _context, _identifier, inputs: {"name": inputs[name_property], "type": kind, **more}
+
+
+def at(inputs: Any, path: str) -> Any:
+    """The value at a dotted path; None where a part of it is missing."""
+    for name in path.split("."):
+        if not isinstance(inputs, Mapping):
+            return None
+        inputs = inputs.get(name)
+    return inputs
+
+
+def objects(inputs: Properties, path: str) -> Iterator[Properties]:
+    """The objects of a list at a dotted path; what is not known yet is left out."""
+    found = at(inputs, path)
+    yield from (item for item in found or () if isinstance(item, dict)) if isinstance(found, list) else ()
 
 
 def with_identities(inputs: Properties) -> Properties:

@@ -1,6 +1,6 @@
 """Microsoft.ContainerRegistry."""
 
-from local_azure.arm.spec import Context, NameRule, Properties, ResourceType, chosen
+from local_azure.arm.spec import Context, NameRule, Properties, ResourceType
 
 
 def _registry(context: Context, _identifier: str, inputs: Properties) -> Properties:
@@ -21,35 +21,7 @@ REGISTRY = ResourceType(
     identifier="/subscriptions/{subscription}/resourceGroups/{resourceGroupName}/providers/Microsoft.ContainerRegistry/registries/{registryName}",
     name_property="registryName",
     name_rule=NameRule(pattern=r"[a-zA-Z0-9]{5,50}", words="5 to 50 letters and digits"),
-    properties=frozenset(
-        [
-            "adminUserEnabled",
-            "anonymousPullEnabled",
-            "dataEndpointEnabled",
-            "encryption",
-            "identity",
-            "location",
-            "networkRuleBypassOptions",
-            "networkRuleSet",
-            "policies",
-            "publicNetworkAccess",
-            "registryName",
-            "resourceGroupName",
-            "sku",
-            "tags",
-            "zoneRedundancy",
-        ]
-    ),
-    required=frozenset({"resourceGroupName", "sku"}),
-    choices={
-        "sku.name": chosen("Basic", "Standard", "Premium", "Classic"),
-        "publicNetworkAccess": chosen("Enabled", "Disabled"),
-        "networkRuleBypassOptions": chosen("AzureServices", "None"),
-        "zoneRedundancy": chosen("Enabled", "Disabled"),
-        "networkRuleSet.defaultAction": chosen("Allow", "Deny"),
-    },
     immutable=frozenset({"location", "zoneRedundancy"}),
-    outputs=("azureApiVersion", "creationDate", "dataEndpointHostNames", "loginServer", "name", "provisioningState", "type"),
     compute=_registry,
     unique=lambda inputs: (inputs["registryName"].lower(),),
     conflict_code="AlreadyInUse",

@@ -1,6 +1,8 @@
 """Microsoft.ManagedIdentity."""
 
-from local_azure.arm.spec import Context, NameRule, Properties, ResourceType, drawn_id
+from local_azure.arm.spec import Context, NameRule, Properties, ResourceType, basics, drawn_id
+
+_IDENTITY_ID = "/subscriptions/{subscription}/resourceGroups/{resourceGroupName}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{resourceName}"
 
 
 def _identity(context: Context, identifier: str, inputs: Properties) -> Properties:
@@ -16,14 +18,24 @@ def _identity(context: Context, identifier: str, inputs: Properties) -> Properti
 USER_ASSIGNED_IDENTITY = ResourceType(
     pulumi_type="azure-native:managedidentity:UserAssignedIdentity",
     arm_type="Microsoft.ManagedIdentity/userAssignedIdentities",
-    identifier="/subscriptions/{subscription}/resourceGroups/{resourceGroupName}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{resourceName}",
+    identifier=_IDENTITY_ID,
     name_property="resourceName",
     name_rule=NameRule(pattern=r"[a-zA-Z0-9][\w-]{2,127}", words="3 to 128 letters, digits, hyphens and underscores, starting with a letter or digit"),
-    properties=frozenset({"isolationScope", "location", "resourceGroupName", "resourceName", "tags"}),
-    required=frozenset({"resourceGroupName"}),
     immutable=frozenset({"location"}),
-    outputs=("azureApiVersion", "clientId", "name", "principalId", "tenantId", "type"),
     compute=_identity,
 )
 
-TYPES = (USER_ASSIGNED_IDENTITY,)
+FEDERATED_IDENTITY_CREDENTIAL = ResourceType(
+    pulumi_type="azure-native:managedidentity:FederatedIdentityCredential",
+    arm_type="Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials",
+    identifier=f"{_IDENTITY_ID}/federatedIdentityCredentials/{{federatedIdentityCredentialResourceName}}",
+    name_property="federatedIdentityCredentialResourceName",
+    name_rule=NameRule(pattern=r"[a-zA-Z0-9][\w-]{2,119}", words="3 to 120 letters, digits, hyphens and underscores, starting with a letter or digit"),
+    compute=basics("Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials", "federatedIdentityCredentialResourceName"),
+    # One identity trusts an issuer's subject once.
+    unique=lambda inputs: (inputs["resourceGroupName"].lower(), inputs["resourceName"].lower(), inputs["issuer"], inputs["subject"]),
+    conflict_code="FederatedIdentityCredentialAlreadyExists",
+    sources=("https://learn.microsoft.com/entra/workload-id/workload-identity-federation-considerations",),
+)
+
+TYPES = (USER_ASSIGNED_IDENTITY, FEDERATED_IDENTITY_CREDENTIAL)

@@ -1,11 +1,6 @@
 """Microsoft.Resources."""
 
-from local_azure.arm.spec import Context, NameRule, Properties, ResourceType
-
-
-def _group(_context: Context, _identifier: str, inputs: Properties) -> Properties:
-    return {"name": inputs["resourceGroupName"], "type": "Microsoft.Resources/resourceGroups", "properties": {"provisioningState": "Succeeded"}}
-
+from local_azure.arm.spec import NameRule, ResourceType, basics
 
 RESOURCE_GROUP = ResourceType(
     pulumi_type="azure-native:resources:ResourceGroup",
@@ -15,11 +10,9 @@ RESOURCE_GROUP = ResourceType(
     name_rule=NameRule(
         pattern=r"[\w.()-]{0,89}[\w()-]", words="1 to 90 letters, digits, underscores, parentheses, hyphens and periods, not ending with a period"
     ),
-    properties=frozenset({"location", "managedBy", "resourceGroupName", "tags"}),
-    required=frozenset({"location"}),
     immutable=frozenset({"location", "managedBy"}),
-    outputs=("azureApiVersion", "name", "properties", "type"),
-    compute=_group,
+    compute=basics("Microsoft.Resources/resourceGroups", "resourceGroupName", properties={"provisioningState": "Succeeded"}),
+    sources=("https://learn.microsoft.com/rest/api/resources/resource-groups/create-or-update",),
 )
 
 TYPES = (RESOURCE_GROUP,)

@@ -1,6 +1,6 @@
 """Microsoft.Storage."""
 
-from local_azure.arm.spec import Context, NameRule, Properties, ResourceType, chosen
+from local_azure.arm.spec import Context, NameRule, Properties, ResourceType, basics, short_hash
 
 _ACCOUNT_ID = "/subscriptions/{subscription}/resourceGroups/{resourceGroupName}/providers/Microsoft.Storage/storageAccounts/{accountName}"
 _CREATED = "2026-01-01T00:00:00.0000000Z"
@@ -22,10 +22,6 @@ def _account(context: Context, _identifier: str, inputs: Properties) -> Properti
     }
 
 
-def _service(_context: Context, _identifier: str, _inputs: Properties) -> Properties:
-    return {"name": "default", "type": "Microsoft.Storage/storageAccounts/blobServices"}
-
-
 def _container(_context: Context, _identifier: str, inputs: Properties) -> Properties:
     return {
         "name": inputs["containerName"],
@@ -43,53 +39,12 @@ STORAGE_ACCOUNT = ResourceType(
     identifier=_ACCOUNT_ID,
     name_property="accountName",
     name_rule=NameRule(pattern=r"[a-z0-9]{3,24}", words="3 to 24 lower-case letters and digits"),
-    properties=frozenset(
+    immutable=frozenset(
         [
-            "accessTier",
-            "accountName",
-            "allowBlobPublicAccess",
-            "allowCrossTenantReplication",
-            "allowSharedKeyAccess",
-            "allowedCopyScope",
-            "azureFilesIdentityBasedAuthentication",
-            "customDomain",
-            "defaultToOAuthAuthentication",
-            "dnsEndpointType",
-            "enableExtendedGroups",
-            "enableHttpsTrafficOnly",
-            "enableNfsV3",
-            "encryption",
-            "extendedLocation",
-            "identity",
-            "immutableStorageWithVersioning",
-            "isHnsEnabled",
-            "isLocalUserEnabled",
-            "isSftpEnabled",
-            "keyPolicy",
-            "kind",
-            "largeFileSharesState",
-            "location",
-            "minimumTlsVersion",
-            "networkRuleSet",
-            "publicNetworkAccess",
-            "resourceGroupName",
-            "routingPreference",
-            "sasPolicy",
-            "sku",
-            "tags",
+            *("location", "kind", "isHnsEnabled", "encryption.requireInfrastructureEncryption", "dnsEndpointType", "extendedLocation"),
+            *("enableNfsV3", "immutableStorageWithVersioning.enabled"),
         ]
     ),
-    required=frozenset({"kind", "resourceGroupName", "sku"}),
-    choices={
-        "kind": chosen("BlobStorage", "BlockBlobStorage", "FileStorage", "Storage", "StorageV2"),
-        "sku.name": chosen("Standard_LRS", "Standard_GRS", "Standard_RAGRS", "Standard_ZRS", "Premium_LRS", "Premium_ZRS", "Standard_GZRS", "Standard_RAGZRS"),
-        "minimumTlsVersion": chosen("TLS1_0", "TLS1_1", "TLS1_2", "TLS1_3"),
-        "publicNetworkAccess": chosen("Enabled", "Disabled", "SecuredByPerimeter"),
-        "allowedCopyScope": chosen("PrivateLink", "AAD"),
-        "networkRuleSet.defaultAction": chosen("Allow", "Deny"),
-    },
-    immutable=frozenset({"location", "kind", "isHnsEnabled", "encryption.requireInfrastructureEncryption", "dnsEndpointType", "extendedLocation"}),
-    outputs=("azureApiVersion", "creationTime", "name", "primaryEndpoints", "primaryLocation", "provisioningState", "statusOfPrimary", "type"),
     compute=_account,
     unique=lambda inputs: (inputs["accountName"],),
     conflict_code="StorageAccountAlreadyTaken",
@@ -101,26 +56,8 @@ BLOB_SERVICE = ResourceType(
     identifier=f"{_ACCOUNT_ID}/blobServices/default",
     name_property="blobServicesName",
     fixed_name="default",
-    properties=frozenset(
-        [
-            "accountName",
-            "automaticSnapshotPolicyEnabled",
-            "blobServicesName",
-            "changeFeed",
-            "containerDeleteRetentionPolicy",
-            "cors",
-            "defaultServiceVersion",
-            "deleteRetentionPolicy",
-            "isVersioningEnabled",
-            "lastAccessTimeTrackingPolicy",
-            "resourceGroupName",
-            "restorePolicy",
-        ]
-    ),
-    required=frozenset({"accountName", "resourceGroupName"}),
     immutable=frozenset({"accountName"}),
-    outputs=("azureApiVersion", "name", "sku", "type"),
-    compute=_service,
+    compute=basics("Microsoft.Storage/storageAccounts/blobServices", "blobServicesName"),
 )
 
 BLOB_CONTAINER = ResourceType(
@@ -129,27 +66,39 @@ BLOB_CONTAINER = ResourceType(
     identifier=f"{_ACCOUNT_ID}/blobServices/default/containers/{{containerName}}",
     name_property="containerName",
     name_rule=NameRule(pattern=r"(?!.*--)[a-z0-9][a-z0-9-]{1,61}[a-z0-9]", words="3 to 63 lower-case letters, digits and single hyphens, not at either end"),
-    properties=frozenset(
-        [
-            "accountName",
-            "containerName",
-            "defaultEncryptionScope",
-            "denyEncryptionScopeOverride",
-            "enableNfsV3AllSquash",
-            "enableNfsV3RootSquash",
-            "immutableStorageWithVersioning",
-            "metadata",
-            "publicAccess",
-            "resourceGroupName",
-        ]
-    ),
-    required=frozenset({"accountName", "resourceGroupName"}),
-    choices={"publicAccess": chosen("None", "Blob", "Container")},
-    immutable=frozenset({"accountName", "defaultEncryptionScope"}),
-    outputs=("azureApiVersion", "etag", "hasImmutabilityPolicy", "hasLegalHold", "leaseState", "leaseStatus", "name", "type"),
+    immutable=frozenset({"accountName", "defaultEncryptionScope", "denyEncryptionScopeOverride"}),
     compute=_container,
     apply=lambda context, inputs: context.services.create_container(inputs["accountName"], inputs["containerName"]),
     remove=lambda context, inputs: context.services.delete_container(inputs["accountName"], inputs["containerName"]),
 )
 
-TYPES = (STORAGE_ACCOUNT, BLOB_SERVICE, BLOB_CONTAINER)
+IMMUTABILITY_POLICY = ResourceType(
+    pulumi_type="azure-native:storage:BlobContainerImmutabilityPolicy",
+    arm_type="Microsoft.Storage/storageAccounts/blobServices/containers/immutabilityPolicies",
+    identifier=f"{_ACCOUNT_ID}/blobServices/default/containers/{{containerName}}/immutabilityPolicies/default",
+    name_property="immutabilityPolicyName",
+    fixed_name="default",
+    compute=lambda _context, identifier, _inputs: {
+        "name": "default",
+        "type": "Microsoft.Storage/storageAccounts/blobServices/containers/immutabilityPolicies",
+        "state": "Unlocked",
+        "etag": f'"{short_hash(identifier)}"',
+    },
+    sources=("https://learn.microsoft.com/azure/storage/blobs/immutable-time-based-retention-policy-overview",),
+)
+
+MANAGEMENT_POLICY = ResourceType(
+    pulumi_type="azure-native:storage:ManagementPolicy",
+    arm_type="Microsoft.Storage/storageAccounts/managementPolicies",
+    identifier=f"{_ACCOUNT_ID}/managementPolicies/default",
+    name_property="managementPolicyName",
+    fixed_name="default",
+    compute=lambda _context, _identifier, _inputs: {
+        "name": "DefaultManagementPolicy",
+        "type": "Microsoft.Storage/storageAccounts/managementPolicies",
+        "lastModifiedTime": _CREATED,
+    },
+    sources=("https://learn.microsoft.com/azure/storage/blobs/lifecycle-management-policy-structure",),
+)
+
+TYPES = (STORAGE_ACCOUNT, BLOB_SERVICE, BLOB_CONTAINER, IMMUTABILITY_POLICY, MANAGEMENT_POLICY)

@@ -1,0 +1,37 @@
+"""The body that goes to ARM: azure-native gives properties other names, and leaves out the level `properties`, which is put back here."""
+
+from typing import Any
+
+from local_azure.arm.models import Property, Shape, chosen_shape, model_of
+from local_azure.arm.wire import Secret
+
+
+def body_of(pulumi_type: str, inputs: dict[str, Any]) -> dict[str, Any]:
+    """What a create of a resource sends, without what stands in the URL. Properties that nobody knows are left out."""
+    return _object(pulumi_type.split(":")[1], model_of(pulumi_type).inputs, inputs)
+
+
+def _object(namespace: str, shape: Shape, value: dict[str, Any]) -> dict[str, Any]:
+    body: dict[str, Any] = {}
+    for name, item in value.items():
+        declared = shape.properties.get(name)
+        if declared is None or declared.in_url or item is None:
+            continue
+        place = body
+        for level in declared.wire[:-1]:
+            place = place.setdefault(level, {})
+        place[declared.wire[-1]] = _value(namespace, declared, declared.type, item)
+    return body
+
+
+def _value(namespace: str, declared: Property, kind: str, value: Any) -> Any:
+    if isinstance(value, Secret):
+        return Secret(_value(namespace, declared, kind, value.value))
+    if kind.startswith("[") and isinstance(value, list):
+        return {one: {} for one in value} if declared.as_map else [_value(namespace, declared, kind[1:-1], item) for item in value]
+    if kind.startswith("{") and isinstance(value, dict):
+        return {name: _value(namespace, declared, kind[1:-1], item) for name, item in value.items()}
+    if kind[0].isupper() and isinstance(value, dict):
+        shape = chosen_shape(namespace, kind, value)
+        return _object(namespace, shape, value) if shape else value
+    return value

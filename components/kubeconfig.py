@@ -74,7 +74,7 @@ def _named(entries: list[dict[str, Any]], name: str, part: str) -> dict[str, Any
 def _pem(entry: dict[str, Any], key: str) -> str:
     """Inline, in base64, or in a file."""
     if inline := entry.get(f"{key}-data"):
-        return base64.b64decode(inline).decode()
+        return base64.b64decode("".join(inline.split()), validate=True).decode()
     return Path(entry[key]).read_text() if entry.get(key) else ""
 
 
@@ -110,6 +110,9 @@ def _run_plugin(plugin: dict[str, Any]) -> dict[str, Any]:
     if ran.returncode:
         raise pulumi.RunError(f"{command[0]} could not log in: {ran.stderr.strip()[-_LONGEST_REASON:]}; {_LOGIN}")
     try:
-        return json.loads(ran.stdout)["status"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise pulumi.RunError(f"{command[0]} printed no ExecCredential; is it the one that the kubeconfig means?") from error
+        status = json.loads(ran.stdout)["status"]
+    except (ValueError, KeyError, TypeError):
+        status = None
+    if not isinstance(status, dict):
+        raise pulumi.RunError(f"{command[0]} printed no ExecCredential; is it the one that the kubeconfig means?")
+    return status

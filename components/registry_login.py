@@ -89,12 +89,16 @@ class AzureRegistry:
     def _challenge(self, http: httpx.Client) -> str | None:
         """The service that a token is to be for, as the registry says when it is asked without one; None when it asks for none."""
         answer = http.get(f"{self._base_url}/v2/")
-        scheme, _, parameters = answer.headers.get("www-authenticate", "").partition(" ")
-        if answer.status_code == httpx.codes.UNAUTHORIZED and scheme.lower() == "bearer":
-            # Its realm is not followed: the Entra token goes to the registry that was named, and to nobody else.
-            return dict(_PARAMETER.findall(parameters)).get("service", self._host)
-        self._refuse_failures(answer)
-        return None
+        if answer.is_success:
+            return None
+        if answer.status_code != httpx.codes.UNAUTHORIZED:
+            self._refuse_failures(answer)
+        # Azure offers Basic as well, as a challenge of its own.
+        bearer = next((challenge for challenge in answer.headers.get_list("www-authenticate") if challenge.lower().startswith("bearer ")), None)
+        if bearer is None:
+            raise pulumi.RunError(f"{self._host} asks for a login that is not by token; is it an Azure container registry?")
+        # Its realm is not followed: the Entra token goes to the registry that was named, and to nobody else.
+        return dict(_PARAMETER.findall(bearer)).get("service", self._host)
 
     def _token(self, http: httpx.Client, endpoint: str, key: str, **form: str) -> str:
         answer = http.post(f"{self._base_url}/oauth2/{endpoint}", data=form)

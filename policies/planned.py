@@ -104,4 +104,5 @@ def marked(value: Any) -> Any:
         return [marked(entry) for entry in value]
     if isinstance(value, str):
         return SECRET if value == _HIDDEN else UNKNOWN if value in _NOT_KNOWN else value
-    return value
+    # On their way through the engine all numbers become floats; messages show 5 as 5.
+    return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -62,6 +62,8 @@ SECRETS_PROVIDER = _cluster(
     fix="set addon_profiles['azureKeyvaultSecretsProvider'] enabled, with config enableSecretRotation 'true'.",
     source=SPECIFICATION,
     check=each(_secrets_provider),
+    applies=lambda cluster: bool(cluster.at("serviceMeshProfile") or cluster.at("ingressProfile")),
+    otherwise="no pod reads a secret: models are in the images, and nothing is reached from outside with a certificate",
 )
 API_SERVER_IN_NETWORK = _constraint(
     "api-server-vnet-integration",

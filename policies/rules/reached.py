@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from policies.planned import UNKNOWN, Mark, PlannedResource, entries, find
+from policies.planned import UNKNOWN, Mark, PlannedResource, entries, find, leaves
 from policies.rule import Finding, Rule, each
 from policies.rules.kinds import AUTHORIZATION, GATEWAY, JWT, SERVICE
 
@@ -53,11 +53,17 @@ TLS = Rule(
 
 
 def _anonymous(resources: Sequence[PlannedResource]) -> Iterator[Finding]:
-    kinds = {resource.kind for resource in resources}
-    for gateway in (resource for resource in resources if resource.kind == GATEWAY):
-        missing = [word for kind, word in ((JWT, "RequestAuthentication"), (AUTHORIZATION, "AuthorizationPolicy")) if kind not in kinds]
-        if missing:
-            yield Finding(resource=gateway, message=f"nothing asks who calls: there is no {' and no '.join(missing)}")
+    checks = any(resource.kind == JWT and entries(resource.at("spec.jwtRules")) for resource in resources)
+    demands = any(resource.kind == AUTHORIZATION and _demands_principal(resource) for resource in resources)
+    missing = [word for found, word in ((checks, "RequestAuthentication with a rule"), (demands, "AuthorizationPolicy that demands a principal")) if not found]
+    for gateway in (resource for resource in resources if resource.kind == GATEWAY and missing):
+        yield Finding(resource=gateway, message=f"nothing asks who calls: there is no {' and no '.join(missing)}")
+
+
+def _demands_principal(policy: PlannedResource) -> bool:
+    """Either lets in only who has one, or refuses who has none."""
+    key = "notRequestPrincipals" if policy.at("spec.action") == "DENY" else "requestPrincipals"
+    return any(f".{key}[" in path for path, _ in leaves(policy.at("spec.rules") or {}))
 
 
 AUTHENTICATED = Rule(

@@ -1,5 +1,6 @@
 """Which resource belongs to which other one, also where a preview does not know names and ids yet."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 from policies.planned import UNKNOWN, Mark, PlannedResource
@@ -10,17 +11,14 @@ def unpaired(
 ) -> list[tuple[PlannedResource, Mark | None]]:
     """The subjects that no other resource names, each with UNKNOWN if one may still turn out to do so.
 
-    Names that are not known yet are outputs of the subject itself. Where a component declares as many of the others as it has subjects, they are its pairs.
+    A name that is not known yet is an output of the subject itself. Where one component declares as many of the others as it has subjects, they are pairs.
     """
+    names = {subject.at(subject_key) for subject in subjects}
     named = {other.at(other_key) for other in others if not isinstance(other.at(other_key), Mark)}
-    left = [subject for subject in subjects if subject.at(subject_key) is None or subject.at(subject_key) not in named]
-    open_ends = [other for other in others if isinstance(other.at(other_key), Mark)]
-    # An output that is known by now, of a subject whose own name the engine has not filled in.
-    open_ends += [other for other in others if other not in open_ends and other.at(other_key) not in {subject.at(subject_key) for subject in subjects}]
-    missing: list[tuple[PlannedResource, Mark | None]] = []
-    for subject in left:
-        siblings = [one for one in left if one.parent == subject.parent]
-        near = [other for other in open_ends if other.parent in (subject.parent, subject.urn)]
-        if len(near) < len(siblings):
-            missing.append((subject, UNKNOWN if len(open_ends) > len(near) else None))
-    return missing
+    left = [subject for subject in subjects if subject.at(subject_key) not in named - {None}]
+    # A name that is known and nobody's is one that Azure or the engine gave: the plan of its subject does not have it.
+    open_ends = Counter(other.parent for other in others if isinstance(other.at(other_key), Mark) or other.at(other_key) not in names)
+    in_need = Counter(subject.parent for subject in left)
+    paired = {parent for parent, number in in_need.items() if open_ends[parent] >= number}
+    spare = sum(open_ends.values()) - sum(in_need[parent] for parent in paired)
+    return [(subject, UNKNOWN if spare else None) for subject in left if subject.parent not in paired]

@@ -150,6 +150,122 @@ NO_RESERVED_TAINTS = _safeguard(
 )
 
 
+def _probed(pod: Mapping[str, Any]) -> Iterator[str | Mark]:
+    for container in entries(pod.get("containers")):
+        if isinstance(container, Mark):
+            yield UNKNOWN
+        # One without ports answers nobody, so nobody can ask it either.
+        elif entries(container.get("ports")):
+            yield from (f"container {container.get('name')}: has no {probe}" for probe in ("readinessProbe", "livenessProbe") if not container.get(probe))
+
+
+PROBES = ("livenessProbe", "readinessProbe", "startupProbe", "lifecycle.postStart", "lifecycle.preStop")
+_IN_TREE = "kubernetes.io/"
+
+
+def _edits_nodes(role: PlannedResource) -> Iterator[str | Mark]:
+    for rule in entries(role.at("rules")):
+        resources, verbs = entries(find(rule, "resources")), entries(find(rule, "verbs"))
+        if isinstance(rule, Mark) or UNKNOWN in resources or UNKNOWN in verbs:
+            yield UNKNOWN
+        elif {"nodes", "*"} & set(resources) and _CHANGES & set(verbs):
+            yield f"may {', '.join(sorted(set(verbs)))} {', '.join(resources)}"
+
+
+NODE_EDITS = _safeguard(
+    id="safeguard-restricted-node-edits",
+    title="No service account edits nodes",
+    severity="high",
+    reason="AKS owns its nodes: what is changed there is undone, and whoever may change a node owns its pods.",
+    fix="remove nodes from the role; pools are managed through AKS.",
+    looks_at=ROLES,
+    check=each(_edits_nodes),
+)
+
+
+def _resources(container: Mapping[str, Any], called: str) -> Iterator[str | Mark]:
+    for kind in ("requests", "limits"):
+        for what, least, amount in (("cpu", _LEAST_CORES, cores), ("memory", _LEAST_MEBIBYTES, mebibytes)):
+            found = find(container, f"resources.{kind}.{what}")
+            if isinstance(found, Mark):
+                yield found
+            elif found is None:
+                yield f"{called}resources.{kind}.{what} is not set"
+            elif amount(found) < least:
+                yield f"{called}resources.{kind}.{what} is {found}; AKS raises what is below 100m of cpu or 100Mi of memory"
+
+
+RESOURCES = _safeguard(
+    id="safeguard-container-resource-requests",
+    title="Every container says what it needs and may take",
+    severity="medium",
+    reason="AKS fills in 500m and 2Gi, which the next preview shows as a change; without limits one pod starves its neighbours.",
+    fix="set requests and limits of cpu (at least 100m) and memory (at least 100Mi).",
+    check=each_container(_resources),
+)
+
+
+def _spread(workload: PlannedResource) -> Iterator[str | Mark]:
+    pod = pod_of(workload)
+    replicas = workload.at("spec.replicas")
+    if isinstance(pod, Mark):
+        yield UNKNOWN
+    elif replicas != 1 and not find(pod, "affinity.podAntiAffinity") and not find(pod, "topologySpreadConstraints"):
+        yield "has neither topologySpreadConstraints nor a podAntiAffinity"
+
+
+SPREAD = _safeguard(
+    id="safeguard-pod-enforce-antiaffinity",
+    title="Pods of a service are spread over nodes",
+    severity="medium",
+    reason="All pods on one node end with that node; and AKS adds a spread of its own, which the next preview shows as a change.",
+    fix="set topology_spread_constraints over zones and host names.",
+    looks_at=frozenset({DEPLOYMENT, STATEFUL_SET}),
+    check=each(_spread),
+)
+
+
+def _reserved_labels(resource: PlannedResource) -> Iterator[str | Mark]:
+    for path in ("metadata.labels", "spec.template.metadata.labels"):
+        labels = resource.at(path)
+        if isinstance(labels, Mark):
+            yield UNKNOWN
+        elif labels:
+            yield from (f"{path} has {label}" for label in labels if label.startswith("kubernetes.azure.com/"))
+
+
+NO_RESERVED_LABELS = _safeguard(
+    id="safeguard-restricted-labels",
+    title="Labels of AKS are not used for one's own",
+    severity="high",
+    reason="AKS refuses or overwrites labels that start with kubernetes.azure.com/.",
+    fix="choose another prefix.",
+    looks_at=WORKLOADS | {NAMESPACE, SERVICE},
+    check=each(_reserved_labels),
+)
+
+
+def _reserved_taints(resource: PlannedResource) -> Iterator[str | Mark]:
+    pools = [resource.properties] if resource.kind == AGENT_POOL else entries(resource.at("agentPoolProfiles"))
+    for pool in pools:
+        taints = entries(find(pool, "nodeTaints"))
+        if isinstance(pool, Mark) or UNKNOWN in taints:
+            yield UNKNOWN
+        elif find(pool, "mode") != "System":
+            yield from (f"pool {pool.get('name') or resource.name}: nodeTaints has {taint}" for taint in taints if taint.startswith("CriticalAddonsOnly"))
+
+
+NO_RESERVED_TAINTS = _safeguard(
+    id="safeguard-restricted-taints",
+    title="The taint CriticalAddonsOnly is on system pools only",
+    severity="high",
+    reason="AKS reserves it: on a pool of services it keeps the services away.",
+    fix="use a key of one's own for taints of user pools.",
+    looks_at=frozenset({CLUSTER, AGENT_POOL}),
+    check=each(_reserved_taints),
+)
+
+
 def _probed(container: Mapping[str, Any], called: str) -> Iterator[str | Mark]:
     for probe in ("readinessProbe", "livenessProbe"):
         if not container.get(probe):
@@ -158,17 +274,11 @@ def _probed(container: Mapping[str, Any], called: str) -> Iterator[str | Mark]:
 
 PROBES = _safeguard(
     id="safeguard-probes-configured",
-    title="Every container says whether it is ready and alive",
+    title="Every container that answers says whether it is ready and alive",
     severity="low",
     reason="Requests go to pods that cannot answer yet, and a pod that hangs is never restarted.",
     fix="set readiness_probe and liveness_probe.",
-    check=each_pod(
-        lambda pod: (
-            verdict
-            for one in entries(pod.get("containers"))
-            for verdict in ([one] if isinstance(one, Mark) else _probed(one, f"container {one.get('name')}: "))
-        )
-    ),
+    check=each_pod(_probed),
 )
 
 
@@ -269,7 +379,7 @@ def _host_network(pod: Mapping[str, Any]) -> Iterator[str | Mark]:
                 if isinstance(found, Mark):
                     yield UNKNOWN
                 elif found:
-                    yield f"container {container.get('name')}: has the host port {found:g}"
+                    yield f"container {container.get('name')}: has the host port {found}"
 
 
 HOST_NETWORK = _safeguard(
@@ -426,10 +536,12 @@ NO_ESCALATION = _safeguard(
 
 def _not_root(pod: Mapping[str, Any]) -> Iterator[str | Mark]:
     for container in entries(pod.get("containers")):
-        found = [find(place, f"securityContext.{key}") for key in ("runAsNonRoot", "runAsUser") for place in (container, pod)]
-        if any(isinstance(value, Mark) for value in found):
+        # What a container says about itself counts, and only where it says nothing what its pod says.
+        values = [[find(place, f"securityContext.{key}") for place in (container, pod)] for key in ("runAsNonRoot", "runAsUser")]
+        non_root, user = (own if own is not None else of_pod for own, of_pod in values)
+        if isinstance(non_root, Mark) or isinstance(user, Mark):
             yield UNKNOWN
-        elif True not in found[:2] or 0 in [value for value in found[2:] if value is not None]:
+        elif non_root is not True or user == 0:
             yield f"container {container.get('name')} may run as root"
 
 

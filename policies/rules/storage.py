@@ -6,7 +6,7 @@ from functools import partial
 
 from policies.planned import UNKNOWN, Mark, PlannedResource, entries
 from policies.rule import Finding, Rule, each, must_be, requires
-from policies.rules.kinds import ACCOUNT, BLOB, BLOB_SERVICE, CONTAINER, LOCK, VAULT
+from policies.rules.kinds import ACCOUNT, BLOB, BLOB_SERVICE, CONTAINER, LOCK, REGISTRY, VAULT
 
 _account = partial(Rule, looks_at=frozenset({ACCOUNT}))
 _PERIOD = re.compile(r"^(\d+)\.(\d+):(\d+):(\d+)$")
@@ -76,7 +76,7 @@ def _restorable(service: PlannedResource) -> Iterator[str | Mark]:
         if isinstance(days, Mark):
             yield UNKNOWN
         elif days is not None and days < _LEAST_DAYS:
-            yield f"{what}.days is {days:g}; it must be {_LEAST_DAYS} or more"
+            yield f"{what}.days is {days}; it must be {_LEAST_DAYS} or more"
 
 
 RESTORABLE = Rule(
@@ -163,40 +163,41 @@ def _protected(resource: PlannedResource) -> Iterator[str | Mark]:
 
 PROTECTED = Rule(
     id="CVG212",
-    title="The program cannot delete data",
+    title="The program cannot delete models and images",
     severity="critical",
-    reason="A renamed component deletes the models, with one `--yes`.",
+    reason="A renamed component deletes them all, with one `--yes`.",
     fix="set converge:protectData to true.",
     source="Pulumi documentation, protect",
-    looks_at=frozenset({ACCOUNT, CONTAINER}),
+    looks_at=frozenset({ACCOUNT, CONTAINER, REGISTRY}),
     check=each(_protected),
 )
 
 
 def _unlocked(resources: Sequence[PlannedResource]) -> Iterator[Finding]:
     locks = [lock for lock in resources if lock.kind == LOCK and lock.at("level") in ("CanNotDelete", "ReadOnly")]
-    for account in (resource for resource in resources if resource.kind == ACCOUNT):
-        if not any(_about(lock, account) for lock in locks):
-            yield Finding(resource=account, message="has no lock CanNotDelete")
+    for held in (resource for resource in resources if resource.kind in (ACCOUNT, REGISTRY)):
+        if not any(_about(lock, held) for lock in locks):
+            yield Finding(resource=held, message="has no lock CanNotDelete")
 
 
-def _about(lock: PlannedResource, account: PlannedResource) -> bool:
-    """A lock on the account or on its group. Scopes are often not known yet; the component that made the account then made the lock for it."""
+def _about(lock: PlannedResource, held: PlannedResource) -> bool:
+    """A lock on the resource or on its group. Scopes are often not known yet; the component that made the resource then made the lock for it."""
     scope = lock.at("scope")
     if isinstance(scope, Mark):
-        return lock.parent in (account.parent, account.urn)
-    name = account.at("accountName")
-    group = account.at("resourceGroupName")
-    return str(scope).endswith((f"/storageAccounts/{name}", f"/resourceGroups/{group}"))
+        return lock.parent in (held.parent, held.urn)
+    name = held.at("accountName" if held.kind == ACCOUNT else "registryName")
+    group = held.at("resourceGroupName")
+    return str(scope).endswith((f"/storageAccounts/{name}", f"/registries/{name}", f"/resourceGroups/{group}"))
 
 
-LOCKED = _account(
+LOCKED = Rule(
     id="CVG213",
-    title="Nobody deletes data by hand",
+    title="Nobody deletes models and images by hand",
     severity="high",
     reason="`protect` holds for Pulumi only; the portal's Delete asks for a name and then deletes.",
-    fix="add a ManagementLockByScope with level CanNotDelete.",
+    fix="set converge:protectData to true.",
     source="Azure Verified Modules (lock)",
+    looks_at=frozenset({ACCOUNT, REGISTRY}),
     check=_unlocked,
     per_resource=False,
 )

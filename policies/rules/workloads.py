@@ -8,13 +8,23 @@ from typing import Any
 from policies.planned import SECRET, UNKNOWN, Mark, PlannedResource, entries, find
 from policies.rule import Finding, Rule, each, must_be, requires
 from policies.rules.kinds import AUTOSCALER, BUDGET, DEPLOYMENT, NAMESPACE, NETWORK_POLICY, STATEFUL_SET, WORKLOADS
-from policies.rules.pods import each_container, each_pod
+from policies.rules.pods import containers_of, each_container, each_pod, pod_of
 from policies.rules.quantities import share
 
 _workload = partial(Rule, looks_at=WORKLOADS)
 _SOUNDS_SECRET = re.compile(r"(PASSWORD|PASSWD|SECRET|TOKEN|API_?KEY|ACCOUNT_?KEY|ACCESS_?KEY|CONNECTION_?STRING|CREDENTIALS?|SAS)(_|$)", re.IGNORECASE)
 _LOOKS_SECRET = re.compile(r"(AccountKey=|[?&]sig=|SharedAccessSignature|-----BEGIN |Password=)")
 _REPLICATED = frozenset({DEPLOYMENT, STATEFUL_SET})
+_SILENT = "answers nobody: no container has a port"
+
+
+def _serves(workload: PlannedResource) -> bool:
+    """Does a pod of it answer requests? One that only does its work may be away for a moment."""
+    return any(entries(find(container, "ports")) for container, _ in containers_of(pod_of(workload)))
+
+
+def _serving(resources: Sequence[PlannedResource]) -> list[PlannedResource]:
+    return [resource for resource in resources if resource.kind in _REPLICATED and _serves(resource)]
 
 
 def _namespace(resource: PlannedResource) -> Any:
@@ -94,7 +104,7 @@ EVICT_UNHEALTHY = Rule(
 
 def _budgeted(resources: Sequence[PlannedResource]) -> Iterator[Finding]:
     budgets = [resource for resource in resources if resource.kind == BUDGET]
-    for workload in (resource for resource in resources if resource.kind in _REPLICATED):
+    for workload in _serving(resources):
         selected = [_selects(budget, workload) for budget in budgets]
         if True not in selected:
             yield Finding(resource=workload, message=UNKNOWN if UNKNOWN in selected else "no PodDisruptionBudget selects its pods")
@@ -110,11 +120,13 @@ HAS_BUDGET = Rule(
     looks_at=_REPLICATED,
     check=_budgeted,
     per_resource=False,
+    applies=_serves,
+    otherwise=_SILENT,
 )
 
 
 def _at_least_two(resources: Sequence[PlannedResource]) -> Iterator[Finding]:
-    for workload in (resource for resource in resources if resource.kind in _REPLICATED):
+    for workload in _serving(resources):
         pods = _fewest(workload, resources)
         if isinstance(pods, Mark):
             yield Finding(resource=workload, message=UNKNOWN)
@@ -132,6 +144,8 @@ TWO_PODS = Rule(
     looks_at=_REPLICATED,
     check=_at_least_two,
     per_resource=False,
+    applies=_serves,
+    otherwise=_SILENT,
 )
 
 
@@ -295,4 +309,6 @@ NO_GAP = Rule(
     source="Kubernetes documentation, rolling updates",
     looks_at=frozenset({DEPLOYMENT}),
     check=each(_adds_before_it_removes),
+    applies=_serves,
+    otherwise=_SILENT,
 )

@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from delivery.bootstrap.cli import bootstrap
+from delivery.doctor.cli import doctor
 from delivery.errors import DeliveryError
 from delivery.plan.cli import plan
 from local_azure.cli import app as local
@@ -21,6 +22,7 @@ app.add_typer(local, name="local")
 app.add_typer(model, name="model")
 app.command()(plan)
 app.command()(bootstrap)
+app.command()(doctor)
 
 _INTERRUPTED = 130
 

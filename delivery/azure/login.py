@@ -2,6 +2,7 @@
 
 import base64
 import json
+import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -37,6 +38,8 @@ class Login:
     """The login of this shell: environment, workload identity, managed identity, or Azure CLI, in the order of `DefaultAzureCredential`."""
 
     def __init__(self, credential: TokenCredential | None = None) -> None:
+        # Which of its eight ways did not work and why is a page that nobody needs when one of them does, or when none is set up.
+        logging.getLogger("azure.identity").setLevel(logging.CRITICAL)
         self._credential = credential or DefaultAzureCredential()
 
     def token(self, scope: str = MANAGEMENT) -> str:

@@ -20,9 +20,17 @@ def client(trust: ssl.SSLContext | None = None) -> httpx.Client:
     Args:
         trust: None: as Azure's own libraries trust, so the file in REQUESTS_CA_BUNDLE or SSL_CERT_FILE, else the usual authorities.
     """
-    named = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("SSL_CERT_FILE")
-    verify = trust or (ssl.create_default_context(cafile=named) if named else True)
-    return httpx.Client(verify=verify, timeout=httpx.Timeout(_ANSWER_SECONDS, connect=_CONNECT_SECONDS), follow_redirects=False)
+    return httpx.Client(verify=trust or _usual_trust(), timeout=httpx.Timeout(_ANSWER_SECONDS, connect=_CONNECT_SECONDS), follow_redirects=False)
+
+
+def _usual_trust() -> ssl.SSLContext | bool:
+    variable = next((name for name in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE") if os.environ.get(name)), None)
+    if variable is None:
+        return True
+    try:
+        return ssl.create_default_context(cafile=os.environ[variable])
+    except OSError as error:
+        raise pulumi.RunError(f"{variable} is {os.environ[variable]!r}, which cannot be read as certificates: {error.strerror}") from error
 
 
 @contextmanager

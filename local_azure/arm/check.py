@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from local_azure.arm.models import Property, Shape, chosen_shape
+from local_azure.arm.models import Property, Shape, chosen_shape, discriminator_of
 from local_azure.arm.spec import Properties, ResourceType
 from local_azure.arm.wire import Secret, Unknown, has_unknown, plain
 
@@ -131,10 +131,14 @@ class _Walk:
             self._wrong_type(value, "an object", where, hidden=hidden)
             return
         shape = chosen_shape(self._namespace, kind, value)
-        if shape is None:
-            self._problem(where, f"InvalidValue: its discriminator names none of {', '.join(kind.split('|'))}")
-        else:
+        if shape is not None:
             self.object(shape, value, where, hidden=hidden)
+            return
+        name, values = discriminator_of(self._namespace, kind)
+        given = plain(value.get(name))
+        if not isinstance(given, Unknown):
+            shown = "a secret" if hidden else f"'{given}'"
+            self._problem(_join(where, name), f"InvalidValue: it is {shown}; allowed are {', '.join(values)}")
 
     def _problems_of_leaf(self, declared: Property, kind: str, value: Any, where: str, *, hidden: bool) -> None:
         if not isinstance(value, _TYPES[kind]) or (isinstance(value, bool) and kind != "boolean"):

@@ -107,6 +107,7 @@ class Resources:
             raise PluginError(f"cannot create already existing resource '{identifier}'")
         self._check_parent(kind, inputs, resources)
         self._check_unique(kind, identifier, inputs, resources)
+        self._check_relations(kind, identifier, {**inputs, **self._inherited(kind, inputs, resources)}, resources)
         locks.check("write", identifier, resources)
         if before:
             self._check_change(kind, inputs, self.answer(before, resources))
@@ -114,6 +115,15 @@ class Resources:
             self._check_deleted(inputs, resources)
         if refusal := grants.missing(kind.pulumi_type, identifier, inputs, resources, faults):
             raise refusal
+
+    def _check_relations(self, kind: ResourceType, identifier: str, inputs: Properties, resources: Records) -> None:
+        def lookup(other: str) -> Properties | None:
+            found = resources.get(other.lower())
+            return {**found["inputs"], **found["outputs"]} if found else None
+
+        for relation in kind.relations:
+            if wrong := relation.broken(identifier, inputs, lookup):
+                raise ArmError(relation.code, wrong)
 
     def _check_change(self, kind: ResourceType, inputs: Properties, answered: Properties) -> None:
         listing = behaviour.PARENTS_LIST.get(kind.pulumi_type, "")

@@ -60,18 +60,22 @@ class Rule:
     source: str
 
 
+Lookup = Callable[[str], Properties | None]
+"""A resource's inputs and outputs by its id; None for one that is not there, or not in this simulation."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Relation:
     """Something that ARM refuses for what another resource is.
 
     Attributes:
         code: ARM's own.
-        broken: what is wrong, in words, for the inputs and a look-up of resources by id; None when nothing is.
+        broken: what is wrong, in words, for the id, the inputs and a look-up; None when nothing is. A resource that cannot be looked up is no reason.
         source: where Azure says so.
     """
 
     code: str
-    broken: Callable[[Properties, Callable[[str], Properties | None]], str | None]
+    broken: Callable[[str, Properties, Lookup], str | None]
     source: str
 
 

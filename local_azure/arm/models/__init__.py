@@ -130,3 +130,14 @@ def chosen_shape(namespace: str, names: str, value: Mapping[str, Any]) -> Shape 
         if all(value.get(name) in declared.choices for name, declared in shape.properties.items() if declared.discriminator):
             return shape
     return None
+
+
+def discriminator_of(namespace: str, names: str) -> tuple[str, tuple[str, ...]]:
+    """The property that says which of several shapes an object has, and its values."""
+    found: dict[str, list[str]] = {}
+    for shape in (shape_of(namespace, name) for name in names.split("|")):
+        for name, declared in shape.properties.items():
+            if declared.discriminator:
+                found.setdefault(name, []).extend(declared.choices)
+    ((name, values),) = found.items()
+    return name, tuple(sorted(values))

@@ -1,6 +1,7 @@
 """Microsoft.ContainerRegistry."""
 
 from local_azure.arm.spec import Context, NameRule, Properties, ResourceType
+from local_azure.arm.types.registry_rules import REGISTRY_RULES
 
 
 def _registry(context: Context, _identifier: str, inputs: Properties) -> Properties:
@@ -25,6 +26,7 @@ REGISTRY = ResourceType(
     compute=_registry,
     unique=lambda inputs: (inputs["registryName"].lower(),),
     conflict_code="AlreadyInUse",
+    rules=REGISTRY_RULES,
 )
 
 TYPES = (REGISTRY,)

@@ -1,6 +1,10 @@
 """Microsoft.ContainerService."""
 
+from typing import Any
+
 from local_azure.arm.spec import Context, NameRule, Properties, ResourceType, at, basics, drawn_id, short_hash, with_identities
+from local_azure.arm.types.cluster_relations import CLUSTER_RELATIONS
+from local_azure.arm.types.cluster_rules import CLUSTER_RULES, POOL_RULES
 from local_azure.arm.wire import UNKNOWN
 
 _CLUSTER_ID = "/subscriptions/{subscription}/resourceGroups/{resourceGroupName}/providers/Microsoft.ContainerService/managedClusters/{resourceName}"
@@ -21,6 +25,8 @@ def _cluster(context: Context, identifier: str, inputs: Properties) -> Propertie
         "maxAgentPools": 100,
         "resourceUID": drawn_id(identifier, "uid").replace("-", "")[:24],
     }
+    if addons := _with_identities_of_addons(inputs, identifier, outputs["nodeResourceGroup"]):
+        outputs["addonProfiles"] = addons
     if at(inputs, "apiServerAccessProfile.enablePrivateCluster"):
         outputs["privateFQDN"] = outputs["fqdn"].replace(".hcp.", ".privatelink.")
     if at(inputs, "oidcIssuerProfile.enabled"):
@@ -29,9 +35,29 @@ def _cluster(context: Context, identifier: str, inputs: Properties) -> Propertie
     return outputs
 
 
+def _with_identities_of_addons(inputs: Properties, identifier: str, node_group: str) -> Properties:
+    """AKS makes an identity for each add-on that is on, in the nodes' resource group."""
+    group = "/".join([*identifier.split("/")[:4], node_group])
+    return {
+        name: {**addon, "identity": _addon_identity(identifier, group, name)} if addon.get("enabled") else addon
+        for name, addon in (inputs.get("addonProfiles") or {}).items()
+    }
+
+
+def _addon_identity(identifier: str, group: str, name: str) -> Properties:
+    resource = f"{group}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{name.lower()}-{identifier.rsplit('/', 1)[-1]}"
+    return {"resourceId": resource, "clientId": drawn_id(resource, "client"), "objectId": drawn_id(resource, "principal")}
+
+
+def _with_unknown_identity(addon: Any) -> Any:
+    return {**addon, "identity": UNKNOWN} if isinstance(addon, dict) and addon.get("enabled") else addon
+
+
 def _answered_cluster(inputs: Properties) -> Properties:
     issuer = inputs.get("oidcIssuerProfile")
     answered = {**inputs, "oidcIssuerProfile": {**issuer, "issuerURL": UNKNOWN}} if isinstance(issuer, dict) and issuer.get("enabled") else inputs
+    if isinstance(inputs.get("addonProfiles"), dict):
+        answered = {**answered, "addonProfiles": {name: _with_unknown_identity(addon) for name, addon in inputs["addonProfiles"].items()}}
     return with_identities(answered)
 
 
@@ -69,6 +95,8 @@ MANAGED_CLUSTER = ResourceType(
     filled_in=("nodeResourceGroup",),
     compute=_cluster,
     respond=_answered_cluster,
+    rules=CLUSTER_RULES,
+    relations=CLUSTER_RELATIONS,
 )
 
 
@@ -80,6 +108,7 @@ AGENT_POOL = ResourceType(
     name_rule=NameRule(pattern=r"[a-z][a-z0-9]{0,11}", words="1 to 12 lower-case letters and digits, starting with a letter"),
     immutable=frozenset({"resourceName", "vmSize", "osType", "osDiskType", "osDiskSizeGB", "availabilityZones", "maxPods", "vnetSubnetID"}),
     compute=basics("Microsoft.ContainerService/managedClusters/agentPools", "agentPoolName", provisioningState="Succeeded", powerState={"code": "Running"}),
+    rules=POOL_RULES,
 )
 
 _WINDOWS = ("default", "aksManagedAutoUpgradeSchedule", "aksManagedNodeOSUpgradeSchedule")

@@ -1,6 +1,7 @@
 """Microsoft.KeyVault."""
 
 from local_azure.arm.spec import Context, NameRule, Properties, ResourceType, short_hash
+from local_azure.arm.types.storage_rules import VAULT_RULES
 from local_azure.arm.wire import UNKNOWN
 
 _VAULT_ID = "/subscriptions/{subscription}/resourceGroups/{resourceGroupName}/providers/Microsoft.KeyVault/vaults/{vaultName}"
@@ -51,6 +52,7 @@ VAULT = ResourceType(
     unique=lambda inputs: (inputs["vaultName"].lower(),),
     conflict_code="VaultAlreadyExists",
     sources=("https://learn.microsoft.com/azure/key-vault/general/about-keys-secrets-certificates",),
+    rules=VAULT_RULES,
 )
 
 KEY = ResourceType(

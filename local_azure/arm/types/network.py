@@ -3,6 +3,8 @@
 import hashlib
 
 from local_azure.arm.spec import Context, NameRule, Properties, ResourceType, basics, drawn_id
+from local_azure.arm.types.network_relations import ENDPOINT_RELATIONS, NAT_GATEWAY_RELATIONS, NETWORK_RELATIONS
+from local_azure.arm.types.network_rules import NETWORK_RULES, PUBLIC_ADDRESS_RULES, SECURITY_GROUP_RULES
 from local_azure.arm.wire import UNKNOWN
 
 _NETWORK = "/subscriptions/{subscription}/resourceGroups/{resourceGroupName}/providers/Microsoft.Network"
@@ -58,6 +60,7 @@ SECURITY_GROUP = ResourceType(
     name_rule=_NAME,
     immutable=frozenset({"location"}),
     compute=basics("Microsoft.Network/networkSecurityGroups", "networkSecurityGroupName", provisioningState="Succeeded"),
+    rules=SECURITY_GROUP_RULES,
 )
 
 PUBLIC_ADDRESS = ResourceType(
@@ -70,6 +73,7 @@ PUBLIC_ADDRESS = ResourceType(
     filled_in=("ipAddress",),
     compute=_address,
     sources=("https://learn.microsoft.com/azure/virtual-network/ip-services/public-ip-addresses",),
+    rules=PUBLIC_ADDRESS_RULES,
 )
 
 NAT_GATEWAY = ResourceType(
@@ -81,6 +85,7 @@ NAT_GATEWAY = ResourceType(
     immutable=frozenset({"location", "sku", "zones"}),
     compute=basics("Microsoft.Network/natGateways", "natGatewayName", provisioningState="Succeeded"),
     sources=("https://learn.microsoft.com/azure/nat-gateway/nat-availability-zones",),
+    relations=NAT_GATEWAY_RELATIONS,
 )
 
 VIRTUAL_NETWORK = ResourceType(
@@ -92,6 +97,8 @@ VIRTUAL_NETWORK = ResourceType(
     immutable=frozenset({"location", "extendedLocation"}),
     compute=_network,
     respond=_answered_network,
+    rules=NETWORK_RULES,
+    relations=NETWORK_RELATIONS,
 )
 
 PRIVATE_ENDPOINT = ResourceType(
@@ -103,6 +110,7 @@ PRIVATE_ENDPOINT = ResourceType(
     immutable=frozenset({"location", "extendedLocation", "subnet", "customNetworkInterfaceName"}),
     compute=_endpoint,
     sources=("https://learn.microsoft.com/azure/private-link/manage-private-endpoint",),
+    relations=ENDPOINT_RELATIONS,
 )
 
 PRIVATE_DNS_ZONE_GROUP = ResourceType(

@@ -1,6 +1,7 @@
 """Microsoft.Storage."""
 
 from local_azure.arm.spec import Context, NameRule, Properties, ResourceType, basics, short_hash
+from local_azure.arm.types.storage_rules import ACCOUNT_RULES, BLOB_SERVICE_RULES, CONTAINER_RELATIONS
 
 _ACCOUNT_ID = "/subscriptions/{subscription}/resourceGroups/{resourceGroupName}/providers/Microsoft.Storage/storageAccounts/{accountName}"
 _CREATED = "2026-01-01T00:00:00.0000000Z"
@@ -48,6 +49,7 @@ STORAGE_ACCOUNT = ResourceType(
     compute=_account,
     unique=lambda inputs: (inputs["accountName"],),
     conflict_code="StorageAccountAlreadyTaken",
+    rules=ACCOUNT_RULES,
 )
 
 BLOB_SERVICE = ResourceType(
@@ -58,6 +60,7 @@ BLOB_SERVICE = ResourceType(
     fixed_name="default",
     immutable=frozenset({"accountName"}),
     compute=basics("Microsoft.Storage/storageAccounts/blobServices", "blobServicesName"),
+    rules=BLOB_SERVICE_RULES,
 )
 
 BLOB_CONTAINER = ResourceType(
@@ -70,6 +73,7 @@ BLOB_CONTAINER = ResourceType(
     compute=_container,
     apply=lambda context, inputs: context.services.create_container(inputs["accountName"], inputs["containerName"]),
     remove=lambda context, inputs: context.services.delete_container(inputs["accountName"], inputs["containerName"]),
+    relations=CONTAINER_RELATIONS,
 )
 
 IMMUTABILITY_POLICY = ResourceType(

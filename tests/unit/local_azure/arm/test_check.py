@@ -17,7 +17,7 @@ from local_azure.arm.wire import UNKNOWN, Secret
 from tests.unit.local_azure.arm.examples import EXAMPLES
 
 ACCOUNT: dict[str, Any] = {"accountName": "models123", "resourceGroupName": "data", "kind": "StorageV2", "sku": {"name": "Standard_LRS"}}
-CRITERIA = ("MetricAlertMultipleResourceMultipleMetric", "MetricAlertSingleResourceMultipleMetric", "WebtestLocationAvailability")
+CRITERIA = ("MultipleResourceMultipleMetric", "SingleResourceMultipleMetric", "WebtestLocationAvailability")
 CLUSTER: dict[str, Any] = {"resourceName": "k", "resourceGroupName": "g"}
 
 
@@ -76,10 +76,7 @@ def test_what_arm_refuses_is_refused_in_its_words(change: dict[str, Any], proble
         (
             METRIC_ALERT,
             {"criteria": {"odataType": "Other"}},
-            (
-                "criteria",
-                f"InvalidValue: its discriminator names none of {', '.join(f'{name}Criteria' for name in CRITERIA)}",
-            ),
+            ("criteria.odataType", f"InvalidValue: it is 'Other'; allowed are {', '.join(f'Microsoft.Azure.Monitor.{name}Criteria' for name in CRITERIA)}"),
         ),
         (IMMUTABILITY_POLICY, {"etag": "x"}, ("etag", f"ReadOnlyProperty: {IMMUTABILITY_POLICY.arm_type} sets 'etag' itself; remove it")),
     ],

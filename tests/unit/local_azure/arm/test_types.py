@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from local_azure.arm.models import shape_of
+from local_azure.arm.resources import Resources
 from local_azure.arm.services import Services
 from local_azure.arm.spec import Context, ResourceType
+from local_azure.arm.state import State
 from local_azure.arm.types import ALL
 from local_azure.arm.types.network import VIRTUAL_NETWORK
 from local_azure.arm.wire import UNKNOWN, has_unknown
@@ -117,3 +119,18 @@ def test_subnets_are_answered_with_their_ids():
     assert [subnet["id"] for subnet in VIRTUAL_NETWORK.compute(CONTEXT, identifier, inputs)["subnets"]] == [
         f"{identifier}/subnets/{name}" for name in ("nodes", "api-server", "private-endpoints")
     ]
+
+
+def test_a_whole_stack_of_examples_can_be_put_and_every_answer_is_known(tmp_path: Path):
+    state = State(tmp_path / "arm")
+    arm = Resources(state, CONTEXT)
+    waiting = dict(EXAMPLES)
+    for _ in range(5):
+        for name, inputs in list(waiting.items()):
+            kind = ALL[name]
+            parent = kind.parent_of(CONTEXT, inputs)
+            if parent is None or parent.lower() in state.read():
+                _, answer = arm.put(kind, {kind.name_property: "default", **inputs} if kind.fixed_name else dict(inputs))
+                assert not has_unknown(answer), name
+                del waiting[name]
+    assert waiting == {}

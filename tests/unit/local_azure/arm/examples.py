@@ -38,7 +38,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "conditionVersion": "2.0",
     },
     "azure-native:authorization:ManagementLockByScope": {"lockName": "keep", "scope": GROUP, "level": "CanNotDelete", "notes": "holds models"},
-    "azure-native:managedidentity:UserAssignedIdentity": {**PLACE, "resourceName": "kubelet"},
+    "azure-native:managedidentity:UserAssignedIdentity": {**PLACE, "resourceName": "deployer"},
     "azure-native:managedidentity:FederatedIdentityCredential": {
         "resourceGroupName": "apps",
         "resourceName": "deployer",

@@ -466,5 +466,5 @@ def test_a_relation_refuses_when_the_resource_is_put(tmp_path: Path):
     arm = Resources(State(tmp_path / "arm"), CONTEXT)
     arm.put(RESOURCE_GROUP, EXAMPLES[RESOURCE_GROUP.pulumi_type])
     arm.put(VIRTUAL_NETWORK, {**EXAMPLES[NET], "location": "northeurope"})
-    with pytest.raises(ArmError, match='Code="InvalidResourceReference" Message="Resource /subscriptions/.* was not found'):
+    with pytest.raises(ArmError, match=r'Code="InvalidResourceReference" Message="Resource /subscriptions/.* was not found'):
         arm.put(PRIVATE_ENDPOINT, {name: value for name, value in EXAMPLES[PRIVATE_ENDPOINT.pulumi_type].items() if name != "location"})

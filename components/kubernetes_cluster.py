@@ -1,58 +1,28 @@
 """Where services run: AKS with identities of its own, whose rights exist before its first pod starts."""
 
 import base64
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import pulumi
-from pulumi_azure_native import containerservice, managedidentity, resources
+import yaml
+from pulumi_azure_native import containerservice, managedidentity
 
+from components import azure_ids, cluster_body
+from components.cluster_args import KubernetesClusterArgs
+from components.diagnostics import diagnostics
+from components.resource_group import group_name
 from components.role_grants import Principal, Role, after, grant
 
-_NOBODY = ["0.0.0.0/32"]
-"""AKS' own way to say that no address from outside reaches the API server (an empty list would let everybody in)."""
-_OS_DISK_GB = 64
-"""Fits the local disk of the smallest size that a system pool should have."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class KubernetesClusterArgs:
-    """What a cluster needs to know."""
-
-    registry_id: pulumi.Input[str]
-    """Azure resource id of the registry that nodes pull from."""
-    tenant_id: pulumi.Input[str]
-    """Entra tenant of the people and identities that use the cluster."""
-    deployer: Principal
-    """Who deploys workloads: gets Azure Kubernetes Service RBAC Cluster Admin, since namespaces are made, too."""
-    admin_group_ids: Sequence[str] = ()
-    """Entra groups that administer the cluster."""
-    kubernetes_version: str = "1.34"
-    """Minor version at creation; the upgrade channel goes on from there."""
-    tier: str = "Free"
-    """`Free`, or `Standard` or `Premium` for an SLA."""
-    node_size: str = "Standard_D2ds_v5"
-    """Azure VM size with at least 64 GiB of local disk."""
-    min_nodes: int = 1
-    """Fewest nodes."""
-    max_nodes: int = 3
-    """Most nodes."""
-    zones: Sequence[str] = ()
-    """Availability zones of the nodes."""
-    allowed_ip_ranges: Sequence[str] = ()
-    """Public addresses that may reach the API server. Empty: none may."""
-    tags: Mapping[str, str] = field(default_factory=dict)
-    """Tags of every resource."""
-
-    def __post_init__(self) -> None:
-        if self.max_nodes < self.min_nodes:
-            raise pulumi.InputPropertyError("max_nodes", f"is {self.max_nodes}, fewer than min_nodes, which is {self.min_nodes}")
-        if "0.0.0.0/0" in self.allowed_ip_ranges:
-            raise pulumi.InputPropertyError("allowed_ip_ranges", "has 0.0.0.0/0, which is everybody; name the addresses that deploy")
+_UPGRADES = ("aksManagedAutoUpgradeSchedule", "aksManagedNodeOSUpgradeSchedule")
+"""AKS' own names for the two kinds of upgrade that it does by itself."""
+_RECORDED = ("kube-audit-admin", "guard", "cluster-autoscaler", "kube-controller-manager")
+"""Who changed what, who was let in, why nodes came and went; the whole audit log would cost many times more."""
 
 
 class KubernetesCluster(pulumi.ComponentResource):
-    """A cluster that only Entra identities can enter, in a resource group of its own."""
+    """A cluster that only Entra identities can enter, made in a resource group of its own, or adopted."""
 
     resource_group_name: pulumi.Output[str]
     """Resource group of the cluster."""
@@ -60,124 +30,141 @@ class KubernetesCluster(pulumi.ComponentResource):
     """Name of the cluster."""
     cluster_id: pulumi.Output[str]
     """Azure resource id: what tells this cluster from another."""
+    vault_reader: pulumi.Output[str]
+    """Client id of the identity that fetches certificates from the key vault; empty without gateways. Known only once it may."""
     kubeconfig: pulumi.Output[str]
     """Secret. Kubeconfig of the deployer, YAML. Known only once the deployer may create workloads and the nodes may pull images."""
 
     def __init__(self, name: str, args: KubernetesClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("converge:index:KubernetesCluster", name, None, opts)
-        child = pulumi.ResourceOptions(parent=self)
-        group = resources.ResourceGroup(f"{name}-group", tags=args.tags, opts=child)
-        control_plane = managedidentity.UserAssignedIdentity(f"{name}-control-plane", resource_group_name=group.name, tags=args.tags, opts=child)
-        kubelet = managedidentity.UserAssignedIdentity(f"{name}-kubelet", resource_group_name=group.name, tags=args.tags, opts=child)
-        # Both before the cluster: AKS checks the first when it is created, and pods would start without the second (Azure needs minutes to spread a grant).
-        operator = grant(f"{name}-operates-kubelet", role=Role.MANAGED_IDENTITY_OPERATOR, scope=kubelet.id, principal=_identity(control_plane), parent=self)
-        pull = grant(f"{name}-pull", role=Role.ACR_PULL, scope=args.registry_id, principal=_identity(kubelet), parent=self)
-        cluster = containerservice.ManagedCluster(
-            f"{name}-aks",
-            _cluster(args, group.name, control_plane, kubelet),
-            opts=pulumi.ResourceOptions(
-                parent=self,
-                depends_on=[operator, pull],
-                # Azure changes these by itself: the upgrade channel the version, the autoscaler the count. Paths are camelCase, or they have no effect.
-                ignore_changes=["kubernetesVersion", "agentPoolProfiles[*].count", "agentPoolProfiles[*].orchestratorVersion"],
-            ),
-        )
+        cluster = _adopted(name, args, self) if args.cluster_id else _created(name, args, self)
         admin = grant(f"{name}-deployer", role=Role.AKS_RBAC_CLUSTER_ADMIN, scope=cluster.id, principal=args.deployer, parent=self)
-        self.resource_group_name = group.name
-        self.cluster_name = cluster.name
-        self.cluster_id = cluster.id
-        self.kubeconfig = after(_kubeconfig(group.name, cluster, self), admin, pull)
+        self.resource_group_name, self.cluster_name, self.cluster_id = cluster.group, cluster.name, cluster.id
+        self.vault_reader = self._vault_reader(name, args, cluster) if args.gateways else pulumi.Output.from_input("")
+        self.kubeconfig = after(_kubeconfig(cluster, self), admin, *cluster.ready)
         self.register_outputs(
             {
                 "resource_group_name": self.resource_group_name,
                 "cluster_name": self.cluster_name,
                 "cluster_id": self.cluster_id,
+                "vault_reader": self.vault_reader,
                 "kubeconfig": self.kubeconfig,
             }
         )
 
+    def _vault_reader(self, name: str, args: KubernetesClusterArgs, cluster: "_Cluster") -> pulumi.Output[str]:
+        reader = cluster.addons.apply(_secrets_provider)
+        principal = Principal(id=reader.apply(lambda identity: identity.object_id or ""), type="ServicePrincipal")
+        read = grant(f"{name}-certificates", role=Role.KEY_VAULT_SECRETS_USER, scope=args.key_vault_id, principal=principal, parent=self)
+        return after(reader.apply(lambda identity: identity.client_id or ""), read)
 
-def _identity(identity: managedidentity.UserAssignedIdentity) -> Principal:
-    return Principal(id=identity.principal_id, type="ServicePrincipal")
+
+@dataclass(frozen=True, kw_only=True)
+class _Cluster:
+    """A cluster, and what must be there before workloads come."""
+
+    id: pulumi.Output[str]
+    group: pulumi.Output[str]
+    name: pulumi.Output[str]
+    addons: pulumi.Output[Any]
+    ready: Sequence[pulumi.CustomResource]
 
 
-def _kubeconfig(group: pulumi.Output[str], cluster: containerservice.ManagedCluster, parent: pulumi.Resource) -> pulumi.Output[str]:
+def _created(name: str, args: KubernetesClusterArgs, parent: pulumi.Resource) -> _Cluster:
+    child = pulumi.ResourceOptions(parent=parent)
+    group = group_name(f"{name}-group", existing=args.resource_group_id, tags=args.tags, parent=parent)
+    control_plane = managedidentity.UserAssignedIdentity(f"{name}-control-plane", resource_group_name=group, tags=args.tags, opts=child)
+    kubelet = managedidentity.UserAssignedIdentity(f"{name}-kubelet", resource_group_name=group, tags=args.tags, opts=child)
+    # All before the cluster: AKS checks the control plane's when it is created, and pods would start without the pull (Azure needs minutes to spread a grant).
+    manager, puller = _principal(control_plane.principal_id), _principal(kubelet.principal_id)
+    grants = [
+        grant(f"{name}-operates-kubelet", role=Role.MANAGED_IDENTITY_OPERATOR, scope=kubelet.id, principal=manager, parent=parent),
+        grant(f"{name}-joins-nodes", role=Role.NETWORK_CONTRIBUTOR, scope=args.node_subnet_id, principal=manager, parent=parent),
+        grant(f"{name}-joins-api-server", role=Role.NETWORK_CONTRIBUTOR, scope=args.api_server_subnet_id, principal=manager, parent=parent),
+        grant(f"{name}-pull", role=Role.ACR_PULL, scope=args.registry_id, principal=puller, parent=parent),
+    ]
+    identity = containerservice.UserAssignedIdentityArgs(resource_id=kubelet.id, client_id=kubelet.client_id, object_id=kubelet.principal_id)
+    cluster = containerservice.ManagedCluster(
+        f"{name}-aks",
+        cluster_body.cluster(args, group, control_plane=control_plane.id, kubelet=identity),
+        opts=pulumi.ResourceOptions(
+            parent=parent,
+            depends_on=grants,
+            # Azure changes these by itself: the upgrade channel the version, the autoscaler the count. Paths are camelCase, or they have no effect.
+            ignore_changes=["kubernetesVersion", "agentPoolProfiles[*].count", "agentPoolProfiles[*].orchestratorVersion"],
+        ),
+    )
+    pools = [
+        containerservice.AgentPool(
+            f"{name}-{pool.name}",
+            **cluster_body.user_pool(args, pool, group, cluster.name),
+            opts=pulumi.ResourceOptions(parent=parent, ignore_changes=["count", "orchestratorVersion"]),
+        )
+        for pool in args.user_pools
+    ]
+    for what in _UPGRADES:
+        containerservice.MaintenanceConfiguration(f"{name}-{what}", **cluster_body.maintenance(args, group, cluster.name, what), opts=child)
+    if args.log_workspace_id is not None:
+        diagnostics(f"{name}-logs", resource=cluster.id, workspace=args.log_workspace_id, categories=_RECORDED, resource_specific=True, parent=parent)
+    return _Cluster(id=cluster.id, group=group, name=cluster.name, addons=cluster.addon_profiles, ready=[*grants, *pools])
+
+
+def _adopted(name: str, args: KubernetesClusterArgs, parent: pulumi.Resource) -> _Cluster:
+    cluster, group = azure_ids.name(args.cluster_id), azure_ids.resource_group(args.cluster_id)
+    found = containerservice.get_managed_cluster_output(resource_group_name=group, resource_name=cluster, opts=pulumi.InvokeOutputOptions(parent=parent))
+    puller = _principal(found.identity_profile.apply(_kubelet))
+    pull = grant(f"{name}-pull", role=Role.ACR_PULL, scope=args.registry_id, principal=puller, parent=parent)
+    existing = pulumi.Output.from_input
+    return _Cluster(id=existing(args.cluster_id), group=existing(group), name=existing(cluster), addons=found.addon_profiles, ready=[pull])
+
+
+def _principal(object_id: pulumi.Input[str]) -> Principal:
+    return Principal(id=object_id, type="ServicePrincipal")
+
+
+def _secrets_provider(addons: Any) -> Any:
+    """Identity of the add-on that brings secrets of a key vault to pods."""
+    addon = (addons or {}).get("azureKeyvaultSecretsProvider")
+    if addon is None or addon.identity is None:
+        raise pulumi.RunError(
+            "the cluster has no add-on that reads certificates; enable it with "
+            "`az aks enable-addons --addons azure-keyvault-secrets-provider --resource-group <group> --name <cluster>`"
+        )
+    return addon.identity
+
+
+def _kubelet(profiles: Any) -> str:
+    """Object id of the identity that pulls images."""
+    identity = (profiles or {}).get("kubeletidentity")
+    if identity is None or not identity.object_id:
+        raise pulumi.RunError(
+            "the cluster has no kubelet identity that could pull images; move it from its service principal with `az aks update --enable-managed-identity`"
+        )
+    return identity.object_id
+
+
+def _kubeconfig(cluster: _Cluster, parent: pulumi.Resource) -> pulumi.Output[str]:
     """The users' kubeconfig, which logs in through kubelogin. Neither SDK nor provider marks it secret."""
     credentials = containerservice.list_managed_cluster_user_credentials_output(
-        resource_group_name=group, resource_name=cluster.name, format="exec", opts=pulumi.InvokeOutputOptions(parent=parent, depends_on=[cluster])
+        resource_group_name=cluster.group,
+        # Of a cluster that is being made, the id comes after it; of one that exists it is known at once.
+        resource_name=pulumi.Output.all(cluster.name, cluster.id).apply(lambda known: known[0]),
+        format="exec",
+        opts=pulumi.InvokeOutputOptions(parent=parent),
     )
-    return pulumi.Output.secret(credentials).apply(lambda answer: base64.b64decode((answer.kubeconfigs or [])[0].value).decode())
+    return pulumi.Output.secret(credentials).apply(lambda answer: portable(base64.b64decode((answer.kubeconfigs or [])[0].value).decode()))
 
 
-def _cluster(
-    args: KubernetesClusterArgs,
-    group: pulumi.Input[str],
-    control_plane: managedidentity.UserAssignedIdentity,
-    kubelet: managedidentity.UserAssignedIdentity,
-) -> containerservice.ManagedClusterArgs:
-    aks = containerservice
-    return aks.ManagedClusterArgs(
-        resource_group_name=group,
-        dns_prefix="converge",
-        sku=aks.ManagedClusterSKUArgs(name=aks.ManagedClusterSKUName.BASE, tier=args.tier),
-        kubernetes_version=args.kubernetes_version,
-        identity=aks.ManagedClusterIdentityArgs(type=aks.ResourceIdentityType.USER_ASSIGNED, user_assigned_identities=[control_plane.id]),
-        identity_profile={"kubeletidentity": aks.UserAssignedIdentityArgs(resource_id=kubelet.id, client_id=kubelet.client_id, object_id=kubelet.principal_id)},
-        # Nobody has a certificate: who enters is known to Entra, and what they may do is a grant in Azure.
-        disable_local_accounts=True,
-        enable_rbac=True,
-        aad_profile=aks.ManagedClusterAADProfileArgs(
-            managed=True, enable_azure_rbac=True, tenant_id=args.tenant_id, admin_group_object_ids=list(args.admin_group_ids)
-        ),
-        api_server_access_profile=aks.ManagedClusterAPIServerAccessProfileArgs(
-            authorized_ip_ranges=list(args.allowed_ip_ranges) or _NOBODY, disable_run_command=True
-        ),
-        oidc_issuer_profile=aks.ManagedClusterOIDCIssuerProfileArgs(enabled=True),
-        security_profile=aks.ManagedClusterSecurityProfileArgs(
-            workload_identity=aks.ManagedClusterSecurityProfileWorkloadIdentityArgs(enabled=True),
-            image_cleaner=aks.ManagedClusterSecurityProfileImageCleanerArgs(enabled=True, interval_hours=48),
-        ),
-        network_profile=aks.ContainerServiceNetworkProfileArgs(
-            network_plugin=aks.NetworkPlugin.AZURE,
-            network_plugin_mode=aks.NetworkPluginMode.OVERLAY,
-            network_dataplane=aks.NetworkDataplane.CILIUM,
-            network_policy=aks.NetworkPolicy.CILIUM,
-            outbound_type=aks.OutboundType.LOAD_BALANCER,
-            load_balancer_sku=aks.LoadBalancerSku.STANDARD,
-        ),
-        auto_upgrade_profile=aks.ManagedClusterAutoUpgradeProfileArgs(
-            upgrade_channel=aks.UpgradeChannel.STABLE, node_os_upgrade_channel=aks.NodeOSUpgradeChannel.NODE_IMAGE
-        ),
-        node_resource_group_profile=aks.ManagedClusterNodeResourceGroupProfileArgs(restriction_level=aks.RestrictionLevel.READ_ONLY),
-        storage_profile=aks.ManagedClusterStorageProfileArgs(
-            disk_csi_driver=aks.ManagedClusterStorageProfileDiskCSIDriverArgs(enabled=False),
-            file_csi_driver=aks.ManagedClusterStorageProfileFileCSIDriverArgs(enabled=False),
-            snapshot_controller=aks.ManagedClusterStorageProfileSnapshotControllerArgs(enabled=False),
-        ),
-        agent_pool_profiles=[_pool(args)],
-        tags=args.tags,
-    )
+def portable(kubeconfig: str) -> str:
+    """The kubeconfig without the way to log in that AKS wrote into it (a browser's device code, where nobody sits in a pipeline).
 
-
-def _pool(args: KubernetesClusterArgs) -> containerservice.ManagedClusterAgentPoolProfileArgs:
-    """The one pool that must be inline; further ones would be resources of their own."""
-    aks = containerservice
-    return aks.ManagedClusterAgentPoolProfileArgs(
-        name="system",
-        mode=aks.AgentPoolMode.SYSTEM,
-        type=aks.AgentPoolType.VIRTUAL_MACHINE_SCALE_SETS,
-        vm_size=args.node_size,
-        os_type=aks.OSType.LINUX,
-        os_sku=aks.OSSKU.AZURE_LINUX3,
-        os_disk_type=aks.OSDiskType.EPHEMERAL,
-        os_disk_size_gb=_OS_DISK_GB,
-        count=args.min_nodes,
-        enable_auto_scaling=True,
-        min_count=args.min_nodes,
-        max_count=args.max_nodes,
-        availability_zones=list(args.zones),
-        enable_node_public_ip=False,
-        security_profile=aks.AgentPoolSecurityProfileArgs(ssh_access=aks.AgentPoolSSHAccess.DISABLED),
-        upgrade_settings=aks.AgentPoolUpgradeSettingsArgs(max_surge="33%"),
-        tags=args.tags,
-    )
+    kubelogin then takes it from AAD_LOGIN_METHOD: the same text for everybody, and no change from one machine to the next.
+    """
+    document = yaml.safe_load(kubeconfig)
+    for user in document.get("users", []):
+        command = user["user"].get("exec", {})
+        arguments = command.get("args", [])
+        if "--login" in arguments:
+            place = arguments.index("--login")
+            command["args"] = arguments[:place] + arguments[place + 2 :]
+    return yaml.safe_dump(document, sort_keys=False)

@@ -39,6 +39,8 @@ class ModelDeploymentArgs:
     """Most that a pod may use."""
     startup_seconds: int = 60
     """How long a pod may take until it serves."""
+    callers: str = ""
+    """The only namespace that may call; any in the cluster unless given. Plain."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.min_replicas <= self.max_replicas:
@@ -76,7 +78,9 @@ class ModelDeployment(pulumi.ComponentResource):
         metadata = _metadata(name, self.namespace)
         account = core.v1.ServiceAccount(f"{name}-account", metadata=metadata, automount_service_account_token=False, opts=child)
         closed = networking.v1.NetworkPolicy(f"{name}-deny", metadata=_metadata(f"{name}-deny", self.namespace), spec=_deny_all(), opts=child)
-        opened = networking.v1.NetworkPolicy(f"{name}-allow", metadata=_metadata(f"{name}-allow", self.namespace), spec=_allow_callers(name), opts=child)
+        opened = networking.v1.NetworkPolicy(
+            f"{name}-allow", metadata=_metadata(f"{name}-allow", self.namespace), spec=_allow_callers(name, args.callers), opts=child
+        )
         # Policies first: no pod ever runs without them.
         deployment = apps.v1.Deployment(
             f"{name}-deployment",
@@ -217,14 +221,15 @@ def _deny_all() -> networking.v1.NetworkPolicySpecArgs:
     return networking.v1.NetworkPolicySpecArgs(pod_selector=meta.v1.LabelSelectorArgs(), policy_types=["Ingress", "Egress"])
 
 
-def _allow_callers(name: str) -> networking.v1.NetworkPolicySpecArgs:
-    """Callers inside the cluster, to the one port."""
+def _allow_callers(name: str, namespace: str) -> networking.v1.NetworkPolicySpecArgs:
+    """Callers inside the cluster, or in one namespace of it, to the one port."""
+    callers = meta.v1.LabelSelectorArgs(match_labels={"kubernetes.io/metadata.name": namespace} if namespace else None)
     return networking.v1.NetworkPolicySpecArgs(
         pod_selector=meta.v1.LabelSelectorArgs(match_labels=_selector(name)),
         policy_types=["Ingress"],
         ingress=[
             networking.v1.NetworkPolicyIngressRuleArgs(
-                from_=[networking.v1.NetworkPolicyPeerArgs(namespace_selector=meta.v1.LabelSelectorArgs())],
+                from_=[networking.v1.NetworkPolicyPeerArgs(namespace_selector=callers)],
                 ports=[networking.v1.NetworkPolicyPortArgs(port=_CONTAINER_PORT, protocol="TCP")],
             )
         ],

@@ -4,13 +4,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pulumi
-from pulumi_azure_native import resources, storage
+from pulumi_azure_native import authorization, storage
 
+from components import azure_ids
+from components.diagnostics import diagnostics
+from components.private_access import PrivateAccess, private_endpoint
+from components.resource_group import group_name
 from components.role_grants import Principal, Role, after, grant
+from components.storage_account import blob_service, storage_account
 
 CONTAINER = "models"
-_SAS_LIVES_AT_MOST = "00.01:00:00"
-"""Days.hours:minutes:seconds. The image build reads with signatures that are valid for less than an hour."""
+_RECORDED = ("StorageRead", "StorageWrite", "StorageDelete")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +31,18 @@ class ModelStorageArgs:
     """Redundancy."""
     soft_delete_days: int = 7
     """How long what was deleted can be restored: 1 to 365."""
+    write_once_days: int = 0
+    """For how many days nobody can change or delete a blob; 0 for never. Plain, because it decides whether the policy exists."""
+    resource_group_id: str = ""
+    """A resource group that exists already. Plain."""
+    account_id: str = ""
+    """A storage account that exists already, with a container `models`; of it nothing is declared but grants. Plain."""
+    access: PrivateAccess | None = None
+    """How the account is reached privately; None: publicly, from `allowed_ip_ranges`. Plain."""
+    log_workspace_id: pulumi.Input[str] | None = None
+    """Log Analytics workspace for reads, writes and deletions; None: nobody records them. Plain whether it is None."""
+    locked: bool = False
+    """Is there a lock in Azure against deletion? Plain."""
     allowed_ip_ranges: Sequence[str] = ()
     """Public addresses that may reach the account. Empty: none may."""
     tags: Mapping[str, str] = field(default_factory=dict)
@@ -42,78 +58,82 @@ class ModelStorage(pulumi.ComponentResource):
 
     account_name: pulumi.Output[str]
     """Name of the storage account."""
+    account_id: pulumi.Output[str]
+    """Azure resource id of the storage account."""
     container_url: pulumi.Output[str]
     """URL of the container, https://<account>.blob.core.windows.net/models. Known only once the deployer may read there."""
 
     def __init__(self, name: str, args: ModelStorageArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("converge:index:ModelStorage", name, None, opts)
-        child = pulumi.ResourceOptions(parent=self)
-        # Data has a resource group of its own: deleting the group of the cluster must never reach it.
-        group = resources.ResourceGroup(f"{name}-group", tags=args.tags, opts=child)
-        account = storage.StorageAccount(f"{name}-account", _account(args, group.name), opts=child)
-        blobs = storage.BlobServiceProperties(f"{name}-blobs", _blob_service(args, group.name, account.name), opts=child)
-        container = storage.BlobContainer(
-            f"{name}-container",
-            account_name=account.name,
-            resource_group_name=group.name,
-            container_name=CONTAINER,
-            public_access=storage.PublicAccess.NONE,
-            # Versioning first, so that there is no moment in which a model could be overwritten without a trace.
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[blobs]),
-        )
-        delegator = grant(f"{name}-delegator", role=Role.STORAGE_BLOB_DELEGATOR, scope=account.id, principal=args.deployer, parent=self)
-        reader = grant(f"{name}-reader", role=Role.STORAGE_BLOB_DATA_READER, scope=container.id, principal=args.deployer, parent=self)
+        store = _adopted(args, self) if args.account_id else _created(name, args, self)
+        delegator = grant(f"{name}-delegator", role=Role.STORAGE_BLOB_DELEGATOR, scope=store.account_id, principal=args.deployer, parent=self)
+        reader = grant(f"{name}-reader", role=Role.STORAGE_BLOB_DATA_READER, scope=store.container_id, principal=args.deployer, parent=self)
         if args.contributor_group_id:
             publishers = Principal(id=args.contributor_group_id, type="Group")
-            grant(f"{name}-publishers", role=Role.STORAGE_BLOB_DATA_CONTRIBUTOR, scope=container.id, principal=publishers, parent=self)
-        self.account_name = account.name
-        endpoint = account.primary_endpoints.apply(lambda endpoints: endpoints.blob)
-        self.container_url = after(pulumi.Output.concat(endpoint, CONTAINER), delegator, reader)
-        self.register_outputs({"account_name": self.account_name, "container_url": self.container_url})
+            grant(f"{name}-publishers", role=Role.STORAGE_BLOB_DATA_CONTRIBUTOR, scope=store.container_id, principal=publishers, parent=self)
+        self.account_name, self.account_id = store.account_name, store.account_id
+        self.container_url = after(pulumi.Output.concat(store.endpoint, CONTAINER), delegator, reader, *store.ways)
+        self.register_outputs({"account_name": self.account_name, "account_id": self.account_id, "container_url": self.container_url})
 
 
-def _account(args: ModelStorageArgs, group: pulumi.Input[str]) -> storage.StorageAccountArgs:
-    return storage.StorageAccountArgs(
-        account_name=args.account_name,
+@dataclass(frozen=True, kw_only=True)
+class _Store:
+    """An account with the container, and through what it is reached."""
+
+    account_id: pulumi.Output[str]
+    account_name: pulumi.Output[str]
+    container_id: pulumi.Output[str]
+    endpoint: pulumi.Output[str]
+    ways: Sequence[pulumi.CustomResource] = ()
+
+
+def _created(name: str, args: ModelStorageArgs, parent: pulumi.Resource) -> _Store:
+    child = pulumi.ResourceOptions(parent=parent)
+    # Data has a resource group of its own: deleting the group of the cluster must never reach it.
+    group = group_name(f"{name}-group", existing=args.resource_group_id, tags=args.tags, parent=parent)
+    closed = {"private": args.access is not None, "allowed_ip_ranges": args.allowed_ip_ranges}
+    account = storage.StorageAccount(f"{name}-account", storage_account(args.account_name, group, sku=args.sku, tags=args.tags, **closed), opts=child)
+    blobs = storage.BlobServiceProperties(f"{name}-blobs", blob_service(account.name, group, kept_days=args.soft_delete_days), opts=child)
+    container = storage.BlobContainer(
+        f"{name}-container",
+        account_name=account.name,
         resource_group_name=group,
-        kind=storage.Kind.STORAGE_V2,
-        sku=storage.SkuArgs(name=args.sku),
-        access_tier=storage.AccessTier.HOT,
-        # No account key exists for anybody: every access is by identity.
-        allow_shared_key_access=False,
-        default_to_o_auth_authentication=True,
-        allow_blob_public_access=False,
-        allow_cross_tenant_replication=False,
-        allowed_copy_scope=storage.AllowedCopyScope.AAD,
-        is_local_user_enabled=False,
-        is_sftp_enabled=False,
-        enable_https_traffic_only=True,
-        minimum_tls_version=storage.MinimumTlsVersion.TLS1_2,
-        encryption=storage.EncryptionArgs(
-            key_source=storage.KeySource.MICROSOFT_STORAGE,
-            # Can be chosen only when the account is created, and costs nothing.
-            require_infrastructure_encryption=True,
-            services=storage.EncryptionServicesArgs(blob=storage.EncryptionServiceArgs(enabled=True, key_type=storage.KeyType.ACCOUNT)),
-        ),
-        sas_policy=storage.SasPolicyArgs(sas_expiration_period=_SAS_LIVES_AT_MOST, expiration_action=storage.ExpirationAction.LOG),
-        public_network_access=storage.PublicNetworkAccess.ENABLED,
-        network_rule_set=storage.NetworkRuleSetArgs(
-            default_action=storage.DefaultAction.DENY,
-            bypass=storage.Bypass.AZURE_SERVICES,
-            ip_rules=[storage.IPRuleArgs(i_p_address_or_range=addresses, action=storage.Action.ALLOW) for addresses in args.allowed_ip_ranges],
-        ),
-        tags=args.tags,
+        container_name=CONTAINER,
+        public_access=storage.PublicAccess.NONE,
+        immutable_storage_with_versioning=storage.ImmutableStorageWithVersioningArgs(enabled=True) if args.write_once_days else None,
+        # Versioning first, so that there is no moment in which a model could be overwritten without a trace.
+        opts=pulumi.ResourceOptions(parent=parent, depends_on=[blobs]),
     )
+    if args.write_once_days:
+        storage.BlobContainerImmutabilityPolicy(
+            f"{name}-write-once",
+            account_name=account.name,
+            resource_group_name=group,
+            container_name=container.name,
+            immutability_policy_name="default",
+            immutability_period_since_creation_in_days=args.write_once_days,
+            opts=child,
+        )
+    if args.locked:
+        authorization.ManagementLockByScope(
+            f"{name}-lock", scope=account.id, level=authorization.LockLevel.CAN_NOT_DELETE, notes="Holds the models of every release.", opts=child
+        )
+    if args.log_workspace_id is not None:
+        service = pulumi.Output.concat(account.id, "/blobServices/default")
+        diagnostics(f"{name}-logs", resource=service, workspace=args.log_workspace_id, categories=_RECORDED, parent=parent)
+    ways = [private_endpoint(name, args.access, target=account.id, part="blob", group=group, tags=args.tags, parent=parent)] if args.access else []
+    endpoint = account.primary_endpoints.apply(lambda endpoints: endpoints.blob)
+    return _Store(account_id=account.id, account_name=account.name, container_id=container.id, endpoint=endpoint, ways=ways)
 
 
-def _blob_service(args: ModelStorageArgs, group: pulumi.Input[str], account: pulumi.Input[str]) -> storage.BlobServicePropertiesArgs:
-    retention = storage.DeleteRetentionPolicyArgs(enabled=True, days=args.soft_delete_days)
-    return storage.BlobServicePropertiesArgs(
-        account_name=account,
-        resource_group_name=group,
-        blob_services_name="default",
-        is_versioning_enabled=True,
-        change_feed=storage.ChangeFeedArgs(enabled=True),
-        delete_retention_policy=retention,
-        container_delete_retention_policy=retention,
+def _adopted(args: ModelStorageArgs, parent: pulumi.Resource) -> _Store:
+    name, group = azure_ids.name(args.account_id), azure_ids.resource_group(args.account_id)
+    # Asked, since the DNS name of an account is not always the usual one.
+    found = storage.get_storage_account_output(account_name=name, resource_group_name=group, opts=pulumi.InvokeOutputOptions(parent=parent))
+    account_id = pulumi.Output.from_input(args.account_id)
+    return _Store(
+        account_id=account_id,
+        account_name=pulumi.Output.from_input(name),
+        container_id=pulumi.Output.concat(account_id, "/blobServices/default/containers/", CONTAINER),
+        endpoint=found.primary_endpoints.apply(lambda endpoints: endpoints.blob),
     )

@@ -18,7 +18,9 @@ class Role(Enum):
     STORAGE_BLOB_DATA_READER = "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1"
     STORAGE_BLOB_DATA_CONTRIBUTOR = "ba92f5b4-2d11-453d-a403-e96b0029c9fe"
     MANAGED_IDENTITY_OPERATOR = "f1a07417-d97a-45cb-824c-7a7467783830"
+    NETWORK_CONTRIBUTOR = "4d97b98b-1d4f-4787-a291-c67834d212e7"
     AKS_RBAC_CLUSTER_ADMIN = "b1ff04bb-8a4e-4dc4-8eb5-8693973ce19b"
+    KEY_VAULT_SECRETS_USER = "4633458b-17de-408a-b874-0445c86b69e6"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,9 +52,9 @@ def grant(name: str, *, role: Role, scope: pulumi.Input[str], principal: Princip
     )
 
 
-def after(value: pulumi.Input[str], *grants: authorization.RoleAssignment) -> pulumi.Output[str]:
-    """The value, available only once the grants exist: who uses it cannot come too early."""
-    return pulumi.Output.all(value, *(grant.id for grant in grants)).apply(lambda known: known[0])
+def after(value: pulumi.Input[str], *needed: pulumi.CustomResource) -> pulumi.Output[str]:
+    """The value, available only once what it takes to use it exists, grants above all: who uses it cannot come too early."""
+    return pulumi.Output.all(value, *(resource.id for resource in needed)).apply(lambda known: known[0])
 
 
 def _definition_id(scope: str, role: Role) -> str:

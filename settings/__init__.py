@@ -11,9 +11,10 @@ from pydantic import ValidationError
 from pydantic.alias_generators import to_camel
 
 from model_store import Lock, LockedService, ModelStoreError, read_lock
-from settings import agreement
+from settings import agreement, combinations
 from settings.messages import NAMESPACE, SettingsError, messages, report
-from settings.schema import Service, StackSettings
+from settings.parts import Service
+from settings.schema import StackSettings
 
 __all__ = ["Service", "Settings", "SettingsError", "StackSettings", "how_to_get_a_model", "load"]
 
@@ -32,6 +33,11 @@ class Settings:
     def deployed(self) -> list[tuple[Service, LockedService]]:
         """The services that have a model."""
         return [(service, self.locked[service.name]) for service in self.stack.services if service.name in self.locked]
+
+    @property
+    def reached(self) -> list[Service]:
+        """The services that have a model and are reached from outside the cluster."""
+        return [service for service, _ in self.deployed if service.reached]
 
     @property
     def not_deployed(self) -> list[Service]:
@@ -63,6 +69,7 @@ def load(root: Path = Path()) -> Settings:
     values = None
     try:
         values = StackSettings.model_validate_json(json.dumps(_typed_values()))
+        problems += combinations.problems(values)
         problems += agreement.problems(values.services, lock, f"locks/{stack}.json", root)
     except ValidationError as error:
         problems += messages(error)

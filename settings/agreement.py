@@ -7,7 +7,7 @@ from pydantic import BaseModel, ValidationError
 
 from model_store import Lock, LockedModel, LockedService, Tensor
 from settings.messages import NAMESPACE
-from settings.schema import Service
+from settings.parts import Service
 
 
 class Contract(BaseModel):

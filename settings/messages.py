@@ -8,7 +8,8 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic.alias_generators import to_camel
 
-from settings.schema import ALLOWED, StackSettings, nested_models
+from settings.fields import ALLOWED
+from settings.schema import StackSettings, nested_models
 
 NAMESPACE = "converge"
 DOCS = "docs/infrastructure-engineer.md"

@@ -60,9 +60,9 @@ def test_every_room_is_known():
 
 
 def test_the_program_reads_like_the_story():
-    """No literals of a stack, no branch on it, under 80 lines."""
+    """No literals of a stack, no branch on it, under 120 lines."""
     source = (ROOT / "__main__.py").read_text()
-    assert len(source.splitlines()) < 80
+    assert len(source.splitlines()) < 120
     assert "get_stack" not in source
     for path in files_of("components"):
         for forbidden in ("get_stack", "get_project", "pulumi.export", "pulumi.Config(", "StackReference"):

@@ -20,6 +20,13 @@ CLIENT_CONFIG = "azure-native:authorization:getClientConfig"
 USER_CREDENTIALS = "azure-native:containerservice:listManagedClusterUserCredentials"
 CREDENTIALS = {"kubeconfigs": [{"name": "clusterUser", "value": base64.b64encode(KUBECONFIG.encode()).decode()}]}
 GRANT = "azure-native:authorization:RoleAssignment"
+LOCK = "azure-native:authorization:ManagementLockByScope"
+GROUP = "azure-native:resources:ResourceGroup"
+GET_ACCOUNT = "azure-native:storage:getStorageAccount"
+GET_REGISTRY = "azure-native:containerregistry:getRegistry"
+GET_CLUSTER = "azure-native:containerservice:getManagedCluster"
+VAULT_READER = {"objectId": "vault-reader-object", "clientId": "vault-reader-client"}
+"""Identity of the add-on that brings secrets of a key vault to pods."""
 
 _SIGNATURE = "4dabf18193072939515e22adb298388d"
 _SECRET_SIGNATURE = "1b47061264138c4ac30d75fd1eb44270"
@@ -186,7 +193,41 @@ def _cluster(args: mocks.MockResourceArgs, answer: dict[str, Any]) -> str:
     # Azure answers with a mapping where it takes a list.
     identities: dict[str, Any] = {name: {} for name in args.inputs["identity"]["userAssignedIdentities"]}
     answer["identity"] = {"type": "UserAssigned", "userAssignedIdentities": identities}
+    # Azure makes an identity for each add-on that needs one.
+    answer["addonProfiles"] = {name: {**profile, "identity": VAULT_READER} for name, profile in args.inputs["addonProfiles"].items()}
     return _in_group(args, "Microsoft.ContainerService/managedClusters", args.name, answer)
+
+
+def _part_of_cluster(kind: str, name_key: str) -> Callable[[mocks.MockResourceArgs, dict[str, Any]], str]:
+    """For a type that belongs to a cluster."""
+
+    def place(args: mocks.MockResourceArgs, answer: dict[str, Any]) -> str:
+        return _in_group(args, f"Microsoft.ContainerService/managedClusters/{args.inputs['resourceName']}/{kind}", args.inputs[name_key], answer)
+
+    return place
+
+
+def _write_once(args: mocks.MockResourceArgs, answer: dict[str, Any]) -> str:
+    inputs = args.inputs
+    kind = f"Microsoft.Storage/storageAccounts/{inputs['accountName']}/blobServices/default/containers/{inputs['containerName']}/immutabilityPolicies"
+    return _in_group(args, kind, "default", answer)
+
+
+def _lock(args: mocks.MockResourceArgs, answer: dict[str, Any]) -> str:
+    answer["name"] = args.name
+    return f"{args.inputs['scope']}/providers/Microsoft.Authorization/locks/{args.name}"
+
+
+def _zone(args: mocks.MockResourceArgs, answer: dict[str, Any]) -> str:
+    return _in_group(args, "Microsoft.Network/privateDnsZones", args.inputs["privateZoneName"], answer)
+
+
+def _zone_link(args: mocks.MockResourceArgs, answer: dict[str, Any]) -> str:
+    return _in_group(args, f"Microsoft.Network/privateDnsZones/{args.inputs['privateZoneName']}/virtualNetworkLinks", args.name, answer)
+
+
+def _endpoint_names(args: mocks.MockResourceArgs, answer: dict[str, Any]) -> str:
+    return _in_group(args, f"Microsoft.Network/privateEndpoints/{args.inputs['privateEndpointName']}/privateDnsZoneGroups", "default", answer)
 
 
 def _role_assignment(args: mocks.MockResourceArgs, answer: dict[str, Any]) -> str:
@@ -210,14 +251,26 @@ def _something(args: mocks.MockResourceArgs, _: dict[str, Any]) -> str:
 
 
 _ANSWERS: Mapping[str, Callable[[mocks.MockResourceArgs, dict[str, Any]], str]] = {
-    "azure-native:resources:ResourceGroup": _group,
+    GROUP: _group,
+    "azure-native:network:NetworkSecurityGroup": _placed("Microsoft.Network/networkSecurityGroups"),
+    "azure-native:network:PublicIPAddress": _placed("Microsoft.Network/publicIPAddresses"),
+    "azure-native:network:NatGateway": _placed("Microsoft.Network/natGateways"),
+    "azure-native:network:VirtualNetwork": _placed("Microsoft.Network/virtualNetworks"),
+    "azure-native:network:PrivateEndpoint": _placed("Microsoft.Network/privateEndpoints"),
+    "azure-native:network:PrivateDnsZoneGroup": _endpoint_names,
+    "azure-native:privatedns:PrivateZone": _zone,
+    "azure-native:privatedns:VirtualNetworkLink": _zone_link,
     "azure-native:storage:StorageAccount": _account,
     "azure-native:storage:BlobServiceProperties": _blob_service,
     "azure-native:storage:BlobContainer": _container,
+    "azure-native:storage:BlobContainerImmutabilityPolicy": _write_once,
     "azure-native:containerregistry:Registry": _registry,
     "azure-native:managedidentity:UserAssignedIdentity": _identity,
     "azure-native:containerservice:ManagedCluster": _cluster,
+    "azure-native:containerservice:AgentPool": _part_of_cluster("agentPools", "agentPoolName"),
+    "azure-native:containerservice:MaintenanceConfiguration": _part_of_cluster("maintenanceConfigurations", "configName"),
     GRANT: _role_assignment,
+    LOCK: _lock,
     "docker-build:index:Image": _image,
     "pulumi:providers:kubernetes": _something,
     "test:index:Consumer": _something,

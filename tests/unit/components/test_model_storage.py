@@ -123,7 +123,7 @@ def test_who_gets_the_url_may_read_there():
 
 def test_before_the_account_exists_its_url_is_unknown():
     recording = _recorded(preview=True)
-    assert recording.outputs_of("models") == {"account_name": UNKNOWN, "container_url": UNKNOWN}
+    assert recording.outputs_of("models") == {"account_name": UNKNOWN, "account_id": UNKNOWN, "container_url": UNKNOWN}
     assert recording.named("consumer").inputs["url"] is UNKNOWN
 
 

@@ -1,23 +1,30 @@
 """What holds for every resource of the whole program, in every stack, in preview and in up."""
 
+import importlib
+import inspect
 import os
 import runpy
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin
 
+import pulumi
 import pytest
 import yaml
 
 from components import application_image
 from components.application_image import ApplicationImage
+from components.cluster_monitoring import ClusterMonitoring
 from components.container_registry import ContainerRegistry
 from components.kubernetes_cluster import KubernetesCluster
 from components.model_deployment import ModelDeployment
 from components.model_storage import ModelStorage
+from components.monitoring import Monitoring
 from components.role_grants import Role
+from components.service_access import ServiceAccess
+from components.virtual_network import VirtualNetwork
 from model_store import Lock, LockedModel, LockedService, write_lock
 from tests.unit.components.recording import (
     CLIENT,
@@ -25,9 +32,11 @@ from tests.unit.components.recording import (
     CREDENTIALS,
     DIGEST,
     KUBECONFIG,
+    LOCK,
     SUBSCRIPTION,
     UNKNOWN,
     USER_CREDENTIALS,
+    VAULT_READER,
     Recording,
     Secret,
     record,
@@ -35,7 +44,8 @@ from tests.unit.components.recording import (
 from tests.unit.model_store.samples import locked
 from tests.unit.settings.stack_files import ROOT, as_pulumi_does, stack_values
 
-_COMPONENTS = (ModelStorage, ContainerRegistry, KubernetesCluster, ApplicationImage, ModelDeployment)
+_ALWAYS = {VirtualNetwork, ModelStorage, ContainerRegistry, KubernetesCluster, ApplicationImage, ModelDeployment}
+_COMPONENTS: Mapping[str, set[type[pulumi.ComponentResource]]] = {"dev": _ALWAYS, "prod": _ALWAYS | {Monitoring, ClusterMonitoring, ServiceAccess}}
 _SENSITIVE = ("key", "password", "token", "kubeconfig")
 _MODEL = locked(
     3,
@@ -91,9 +101,14 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Recording:
     return _run(tmp_path_factory.mktemp("checkout"))
 
 
+@pytest.fixture(scope="module")
+def prod(tmp_path_factory: pytest.TempPathFactory) -> Recording:
+    return _run(tmp_path_factory.mktemp("checkout"), "prod")
+
+
 def test_the_program_runs_to_its_end(case: _Case):
     assert {resource.type.rpartition(":")[2] for resource in case.recording.resources if resource.type.startswith("converge:")} == {
-        component.__name__ for component in _COMPONENTS
+        component.__name__ for component in _COMPONENTS[case.stack]
     }
     assert set(case.recording.exports) == {"resourceGroup", "storageAccount", "modelStore", "registry", "cluster", "services", "notDeployed"}
     assert case.recording.logs == []
@@ -107,12 +122,37 @@ def test_every_resource_descends_from_a_component(case: _Case):
         assert by_urn[resource.request.parent].type.startswith("converge:index:"), resource.urn
 
 
+def _declared(component: type[pulumi.ComponentResource]) -> tuple[set[str], set[str]]:
+    """The outputs that a class declares: those that are always there, and those that may be None."""
+    always, perhaps = set[str](), set[str]()
+    for name, kind in component.__annotations__.items():
+        # Whatever is no output is for the program alone: an engine could not keep it.
+        if _is_output(kind):
+            always.add(name)
+        elif any(_is_output(choice) for choice in get_args(kind)):
+            perhaps.add(name)
+    return always, perhaps
+
+
+def _is_output(kind: object) -> bool:
+    return get_origin(kind) is pulumi.Output
+
+
 def test_every_component_registered_what_its_class_declares(case: _Case):
-    declared = {f"converge:index:{component.__name__}": set(component.__annotations__) for component in _COMPONENTS}
+    declared = {f"converge:index:{component.__name__}": _declared(component) for component in _COMPONENTS[case.stack]}
     made = [resource for resource in case.recording.resources if resource.type.startswith("converge:")]
-    assert {resource.urn: set(case.recording.outputs.get(resource.urn, ())) for resource in made} == {
-        resource.urn: declared[resource.type] for resource in made
-    }
+    assert made
+    for resource in made:
+        always, perhaps = declared[resource.type]
+        # None is not sent, so that what may be None is there or not.
+        assert set(case.recording.outputs[resource.urn]) - perhaps == always, resource.urn
+
+
+def test_only_ways_in_are_declared_beside_outputs():
+    """Or the test above would see nothing."""
+    beside = {(component.__name__, name) for component in _COMPONENTS["prod"] for name in set(component.__annotations__).difference(*_declared(component))}
+    assert beside == {("VirtualNetwork", "blob_access"), ("VirtualNetwork", "registry_access")}
+    assert _declared(Monitoring)[1] == {"action_group_id"}
 
 
 def _open_values(value: object, path: str = "") -> Iterator[tuple[str, object]]:
@@ -160,8 +200,41 @@ def test_there_is_no_default_kubernetes_provider():
 
 def test_data_is_protected_where_the_settings_say_so(case: _Case):
     protected = {resource.name for resource in case.recording.resources if resource.protected}
-    data = {"converge-models", *(f"converge-models-{part}" for part in ("group", "account", "blobs", "container"))}
-    assert protected == (data if case.stack == "prod" else set())
+    models = {"converge-models", *(f"converge-models-{part}" for part in ("group", "account", "blobs", "container", "write-once", "lock"))}
+    images = {"converge-registry", *(f"converge-registry-{part}" for part in ("group", "registry", "lock"))}
+    assert protected == (models | images if case.stack == "prod" else set())
+
+
+def test_azure_refuses_to_delete_data_where_the_settings_say_so(case: _Case):
+    locked = {(lock.name, lock.inputs["level"]) for lock in case.recording.of(LOCK)}
+    assert locked == ({("converge-models-lock", "CanNotDelete"), ("converge-registry-lock", "CanNotDelete")} if case.stack == "prod" else set())
+
+
+def test_whatever_can_have_tags_has_the_stacks(case: _Case):
+    taggable = [resource for resource in case.recording.resources if resource.type.startswith("azure-native:") and _can_have_tags(resource.type)]
+    assert len(taggable) > 9
+    for resource in taggable:
+        assert resource.inputs["tags"] == stack_values(case.stack)["converge:tags"], resource.urn
+
+
+def _can_have_tags(kind: str) -> bool:
+    _, module, name = kind.split(":")
+    return "tags" in inspect.signature(getattr(importlib.import_module(f"pulumi_azure_native.{module}"), name)._internal_init).parameters
+
+
+def test_no_public_address_but_the_way_out(case: _Case):
+    """Dev leaves through the balancer that AKS brings; in prod the one public address is for what goes out."""
+    addresses = {resource.name for resource in case.recording.of("azure-native:network:PublicIPAddress")}
+    assert addresses == ({"converge-network-outbound"} if case.stack == "prod" else set())
+
+
+def test_prod_is_reached_from_its_network_only(case: _Case):
+    public = {
+        resource.type.rpartition(":")[2]: resource.inputs["publicNetworkAccess"]
+        for kind in ("storage:StorageAccount", "containerregistry:Registry", "containerservice:ManagedCluster")
+        for resource in case.recording.of(f"azure-native:{kind}")
+    }
+    assert public == dict.fromkeys(("StorageAccount", "Registry", "ManagedCluster"), "Disabled" if case.stack == "prod" else "Enabled")
 
 
 def test_what_azure_cannot_be_asked_yet_is_not_asked_in_a_preview(case: _Case):
@@ -196,21 +269,36 @@ def test_pods_run_the_image_that_was_built(up: Recording):
     assert "digits-image-image" in deployment.dependencies
 
 
-def test_nobody_has_any_other_right(up: Recording):
-    deployer = stack_values("dev")["converge:deployer"]["principalId"]
-    storage = f"{SUBSCRIPTION}/resourceGroups/converge-models-group/providers/Microsoft.Storage/storageAccounts/{up.exports['storageAccount']}"
-    cluster = f"{SUBSCRIPTION}/resourceGroups/converge-cluster-group/providers"
-    registries = f"{SUBSCRIPTION}/resourceGroups/converge-registry-group/providers/Microsoft.ContainerRegistry/registries"
-    registry = f"{registries}/{up.exports['registry'].removesuffix('.azurecr.io')}"
+def _rights(stack: str, recording: Recording) -> set[tuple[str, str, str, str | None]]:
+    """What everybody in a stack may do, and where."""
+    deployer, groups = stack_values(stack)["converge:deployer"]["principalId"], f"{SUBSCRIPTION}/resourceGroups"
+    storage = f"{groups}/converge-models-group/providers/Microsoft.Storage/storageAccounts/{recording.exports['storageAccount']}"
+    cluster = f"{groups}/converge-cluster-group/providers"
+    registries = f"{groups}/converge-registry-group/providers/Microsoft.ContainerRegistry/registries"
+    registry = f"{registries}/{recording.exports['registry'].removesuffix('.azurecr.io')}"
+    subnets = f"{groups}/converge-network-group/providers/Microsoft.Network/virtualNetworks/converge-network-network/subnets"
     kubelet = f"{cluster}/Microsoft.ManagedIdentity/userAssignedIdentities/converge-cluster-kubelet"
-    assert up.grants == {
+    manager = "converge-cluster-control-plane-principal"
+    return {
         (Role.STORAGE_BLOB_DELEGATOR.value, storage, deployer, "Group"),
         (Role.STORAGE_BLOB_DATA_READER.value, f"{storage}/blobServices/default/containers/models", deployer, "Group"),
         (Role.ACR_PUSH.value, registry, deployer, "Group"),
         (Role.ACR_PULL.value, registry, "converge-cluster-kubelet-principal", "ServicePrincipal"),
-        (Role.MANAGED_IDENTITY_OPERATOR.value, kubelet, "converge-cluster-control-plane-principal", "ServicePrincipal"),
+        (Role.MANAGED_IDENTITY_OPERATOR.value, kubelet, manager, "ServicePrincipal"),
+        (Role.NETWORK_CONTRIBUTOR.value, f"{subnets}/nodes", manager, "ServicePrincipal"),
+        (Role.NETWORK_CONTRIBUTOR.value, f"{subnets}/api-server", manager, "ServicePrincipal"),
         (Role.AKS_RBAC_CLUSTER_ADMIN.value, f"{cluster}/Microsoft.ContainerService/managedClusters/converge-cluster-aks", deployer, "Group"),
     }
+
+
+def test_nobody_has_any_other_right(up: Recording):
+    assert up.grants == _rights("dev", up)
+
+
+def test_in_prod_gateways_may_read_certificates_and_nobody_has_any_other_right(prod: Recording):
+    vault = stack_values("prod")["converge:ingress"]["keyVaultId"]
+    assert prod.grants - _rights("prod", prod) == {(Role.KEY_VAULT_SECRETS_USER.value, vault, VAULT_READER["objectId"], "ServicePrincipal")}
+    assert prod.grants > _rights("prod", prod)
 
 
 def test_unless_settings_name_a_deployer_it_is_whoever_runs_the_update(tmp_path: Path):
@@ -285,7 +373,8 @@ def test_settings_reach_the_resources(tmp_path: Path):
     autoscaler = recording.only("kubernetes:autoscaling/v2:HorizontalPodAutoscaler").inputs["spec"]
     assert (autoscaler["minReplicas"], autoscaler["maxReplicas"]) == (3, 9)
     tagged = [resource.inputs["tags"] for resource in recording.resources if resource.type.startswith("azure-native:") and "tags" in resource.inputs]
-    assert len(tagged) == 8
+    # Four groups, rules, network, account, registry, two identities, cluster.
+    assert len(tagged) == 11
     assert all(found == tags for found in tagged)
 
 

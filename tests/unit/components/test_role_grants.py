@@ -31,7 +31,9 @@ def test_the_roles_are_azures_own():
         "STORAGE_BLOB_DATA_READER": "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1",
         "STORAGE_BLOB_DATA_CONTRIBUTOR": "ba92f5b4-2d11-453d-a403-e96b0029c9fe",
         "MANAGED_IDENTITY_OPERATOR": "f1a07417-d97a-45cb-824c-7a7467783830",
+        "NETWORK_CONTRIBUTOR": "4d97b98b-1d4f-4787-a291-c67834d212e7",
         "AKS_RBAC_CLUSTER_ADMIN": "b1ff04bb-8a4e-4dc4-8eb5-8693973ce19b",
+        "KEY_VAULT_SECRETS_USER": "4633458b-17de-408a-b874-0445c86b69e6",
     }
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from model_store import Lock, LockedModel, LockedService
 from settings import agreement
-from settings.schema import Service
+from settings.parts import Service
 from tests.unit.model_store.samples import locked
 from tests.unit.settings.stack_files import ROOT
 

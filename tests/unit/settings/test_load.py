@@ -85,7 +85,9 @@ def test_committed_stack_files_are_read_as_they_are(root: Path, stack: str):
     typed, loaded = stack_values(stack), _load(root, stack_values(stack), stack).stack
     assert loaded.protect_data == typed.get("converge:protectData", False) == (stack == "prod")
     assert loaded.deployer.principal_id == typed["converge:deployer"]["principalId"]
-    assert list(loaded.allowed_ip_ranges) == typed["converge:allowedIpRanges"]
+    assert list(loaded.allowed_ip_ranges) == typed.get("converge:allowedIpRanges", [])
+    assert bool(loaded.allowed_ip_ranges) == (stack == "dev")
+    assert loaded.network.private == (stack == "prod")
 
 
 def test_text_that_looks_like_something_else_stays_text(root: Path):

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 from pydantic.alias_generators import to_camel
 
+from settings.fields import ALLOWED
 from settings.messages import messages, report
-from settings.schema import ALLOWED, StackSettings, nested_models
+from settings.schema import StackSettings, nested_models
 from tests.unit.settings.test_schema import BASE_IMAGE
 
 _NAME = "1 to 63 lower-case letters, digits and hyphens, starting with a letter, not ending with a hyphen"
@@ -81,7 +82,7 @@ def _messages(**values: Any) -> list[str]:
         ),
         ({"services": [{"name": "a", "resources": {"cpu": "2"}}]}, 'services[0].resources: was {"cpu": "2"}; allowed is cpuLimit that is not below cpu'),
         ({"services": [{"name": "a", "startupSeconds": 5}]}, "services[0].startupSeconds: was 5; allowed is a whole number, at least 10"),
-        ({"services": [{"name": "a", "exposure": "internet"}]}, "services[0].exposure: was \"internet\"; allowed is 'cluster'"),
+        ({"services": [{"name": "a", "exposure": "all"}]}, "services[0].exposure: was \"all\"; allowed is 'cluster', 'network' or 'internet'"),
         ({"deployer": {"principalType": "Robot"}}, "deployer.principalType: was \"Robot\"; allowed is '', 'User', 'Group' or 'ServicePrincipal'"),
     ],
 )
@@ -98,7 +99,7 @@ def test_a_wrong_value_is_told_with_its_key_what_it_was_and_what_is_allowed(valu
         ({"services": [{"name": "a", "replica": 2}]}, "services[0].replica: is not a key; did you mean replicas?"),
         ({"services": [{"name": "a", "resources": {"memry": "1Gi"}}]}, "services[0].resources.memry: is not a key; did you mean memory?"),
         ({"services": [{"name": "a", "replicas": {"min": 1, "max": 2, "maxi": 2}}]}, "services[0].replicas.maxi: is not a key; did you mean max?"),
-        ({"registry": {"zzz": 1}}, "registry.zzz: is not a key; known are sku"),
+        ({"registry": {"zzz": 1}}, "registry.zzz: is not a key; known are sku, resourceGroupId, registryId"),
         ({"deployer": {"zzz": 1}}, "deployer.zzz: is not a key; known are principalId, principalType"),
     ],
 )

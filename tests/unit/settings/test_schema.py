@@ -2,7 +2,7 @@ import json
 import re
 from collections.abc import Iterator
 from ipaddress import IPv4Network
-from typing import Any, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 
 import pytest
 from hypothesis import assume, given
@@ -12,10 +12,12 @@ from pydantic import BaseModel, ValidationError
 from pydantic.alias_generators import to_camel
 
 from model_store.layout import NAME_PATTERN
-from settings.schema import Service, StackSettings, nested_models
+from settings.parts import Service, UserPool
+from settings.schema import StackSettings, nested_models
 from tests.unit.settings.stack_files import PREFIX, project_keys, stack_values
 
 BASE_IMAGE = f"docker.io/library/python:3.11@sha256:{'f' * 64}"
+_GROUP = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/shared"
 _PRIVATE = [IPv4Network(network) for network in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8")]
 
 
@@ -65,7 +67,8 @@ def test_pulumi_yaml_and_the_program_take_the_same_type(name: str):
         item = get_args(kind)[0]
         expected = {"type": "array", "items": {"type": "object" if isinstance(item, type) and issubclass(item, BaseModel) else "string"}}
     else:
-        expected = {"type": {str: "string", bool: "boolean"}.get(kind, "object") if isinstance(kind, type) else "object"}
+        texts = get_origin(kind) is Literal
+        expected = {"type": "string" if texts else {str: "string", bool: "boolean"}.get(kind, "object") if isinstance(kind, type) else "object"}
     assert {key: value for key, value in project_keys()[to_camel(name)].items() if key in ("type", "items")} == expected
 
 
@@ -86,7 +89,7 @@ def _defaults(model: type[BaseModel], values: dict[str, Any], path: str = "") ->
             continue
         if not field.is_required():
             # The value as the program sees it: `replicas: 2` is the default, too, however it is written.
-            required = {"name": "digits"} if model is Service else {"baseImage": BASE_IMAGE} if model is StackSettings else {}
+            required = {"name": "digits"} if model in (Service, UserPool) else {"baseImage": BASE_IMAGE} if model is StackSettings else {}
             if getattr(model.model_validate_json(json.dumps({**required, key: values[key]})), name) == field.default:
                 yield f"{path}{key}"
         for place, entry in [(f"{key}[{index}]", entry) for index, entry in enumerate(values[key])] if isinstance(values[key], list) else [(key, values[key])]:
@@ -111,11 +114,21 @@ def test_defaults_are_what_the_documentation_says():
     assert (digits.app, digits.model, digits.model_name, digits.startup_seconds, digits.exposure) == ("app_template", "", "digits", 60, "cluster")
     assert digits.replicas.model_dump() == {"min": 2, "max": 2}
     assert digits.resources.model_dump() == {"cpu": "250m", "memory": "512Mi", "cpu_limit": "1"}
-    assert made.model_storage.model_dump() == {"sku": "Standard_LRS", "soft_delete_days": 7, "contributor_group_id": ""}
-    assert made.registry.model_dump() == {"sku": "Standard"}
-    assert made.cluster.model_dump() == {
-        "kubernetes_version": "1.34", "tier": "Free", "node_size": "Standard_D2ds_v5", "min_nodes": 1, "max_nodes": 3, "zones": (), "admin_group_ids": (),
-    }  # fmt: skip
+    assert (made.model_storage.sku, made.model_storage.soft_delete_days, made.model_storage.write_once_days) == ("Standard_LRS", 7, 0)
+    assert made.registry.sku == "Standard"
+    cluster = made.cluster
+    assert (cluster.kubernetes_version, cluster.upgrade_channel, cluster.tier, cluster.node_size) == ("1.34", "stable", "Free", "Standard_D2ds_v5")
+    assert (cluster.min_nodes, cluster.max_nodes, cluster.user_pools, cluster.zones, cluster.admin_group_ids) == (1, 3, (), (), ())
+    assert (cluster.defender, cluster.azure_policy, cluster.encryption_at_host, made.monitoring.enabled, made.network.private) == (False,) * 5
+    assert cluster.maintenance.model_dump() == {"day": "Sunday", "start": "02:00", "hours": 4, "utc_offset": "+00:00"}
+    assert (made.network.address_space, made.network.outbound, made.policies) == ("10.100.0.0/16", "loadBalancer", "warn")
+    adopted = [
+        value
+        for part in (made.network, made.model_storage, made.registry, made.cluster, made.monitoring, made.ingress)
+        for key, value in part
+        if key.endswith("_id")
+    ]
+    assert set(adopted) == {""}
     assert made.deployer.model_dump() == {"principal_id": "", "principal_type": ""}
     assert (made.allowed_ip_ranges, made.protect_data, made.tags, made.storage_account_name, made.registry_name) == ((), False, {}, "", "")
 
@@ -335,7 +348,30 @@ def test_a_base_image_is_named_by_digest(image: str):
         ({"services": [{"name": "digits", "startupSeconds": 9}]}, False),
         ({"services": [{"name": "digits", "startupSeconds": 1801}]}, False),
         ({"services": [{"name": "digits", "startupSeconds": "60"}]}, False),
-        ({"services": [{"name": "digits", "exposure": "internet"}]}, False),
+        ({"services": [{"name": "digits", "exposure": "everybody"}]}, False),
+        ({"services": [{"name": "digits", "exposure": "internet"}]}, True),
+        ({"services": [{"name": "digits", "host": "digits"}]}, False),
+        ({"services": [{"name": "digits", "host": "digits.example.com"}]}, True),
+        ({"network": {"addressSpace": "10.0.0.0/24"}}, True),
+        ({"network": {"addressSpace": "10.0.0.0/25"}}, False),
+        ({"network": {"addressSpace": "10.0.0.1/16"}}, False),
+        ({"network": {"addressSpace": "172.16.0.0/12"}}, False),
+        ({"network": {"addressSpace": "192.168.4.0/22"}}, False),
+        ({"network": {"addressSpace": "52.0.0.0/16"}}, False),
+        ({"network": {"nodeSubnetId": "nodes"}}, False),
+        ({"network": {"nodeSubnetId": f"{_GROUP}/providers/Microsoft.Network/virtualNetworks/hub/subnets/nodes"}}, True),
+        ({"network": {"nodeSubnetId": f"{_GROUP}/providers/Microsoft.Network/virtualNetworks/hub"}}, False),
+        ({"registry": {"registryId": f"{_GROUP}/providers/Microsoft.ContainerRegistry/registries/shared"}}, True),
+        ({"registry": {"resourceGroupId": _GROUP}}, True),
+        ({"registry": {"resourceGroupId": f"{_GROUP}/"}}, False),
+        ({"modelStorage": {"writeOnceDays": 146001}}, False),
+        ({"cluster": {"userPools": [{"name": "apps"}, {"name": "apps"}]}}, False),
+        ({"cluster": {"userPools": [{"name": "system"}]}}, False),
+        ({"cluster": {"userPools": [{"name": "apps", "minNodes": 4, "maxNodes": 3}]}}, False),
+        ({"cluster": {"maintenance": {"start": "24:00"}}}, False),
+        ({"cluster": {"maintenance": {"utcOffset": "+01:00", "start": "23:30"}}}, True),
+        ({"monitoring": {"alertEmails": ["a@example.com", "a@example.com"]}}, False),
+        ({"policies": "ignore"}, False),
         ({"services": []}, True),
         ({"protect_data": True}, False),
     ],

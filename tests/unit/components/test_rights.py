@@ -98,6 +98,20 @@ def test_a_service_that_is_reached_at_last_gets_the_whole_patience():
     assert "at most 15 min" in recording.logs[-1]
 
 
+def test_only_one_stretch_out_of_reach_counts():
+    time = FakeTime()
+
+    def probe(_: str) -> None:
+        since = time.now - 1000
+        if since < 200 or 400 <= since < 650:
+            raise NotReachableError("registry.example does not answer")
+        if since < 400:
+            raise NotYetError("registry.example answers 401")
+
+    assert waited(time, probe).named("consumer").inputs == {"value": "registry.example"}
+    assert time.now - 1000 < 665
+
+
 @pytest.mark.parametrize("failure", [pulumi.RunError("no Azure login works here"), ZeroDivisionError("a mistake of ours")])
 def test_whatever_else_fails_ends_the_update_at_once(failure: Exception):
     time = FakeTime()

@@ -61,6 +61,11 @@ class Program:
         self.folder = folder
         self._environment = dict(environment)
 
+    @property
+    def sandbox(self) -> Path:
+        """Where the simulated Azure keeps what exists."""
+        return Path(self._environment["CONVERGE_SANDBOX"])
+
     def pulumi(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Runs the engine; never asks, never colours."""
         command = ["pulumi", *arguments, "--non-interactive", "--color", "never"]
@@ -98,7 +103,11 @@ class Program:
 @pytest.fixture
 def program(tmp_path: Path) -> Program:
     """A copy of the checkout with a sandbox of its own."""
-    folder = tmp_path / "checkout"
+    return Program(copied(tmp_path / "checkout"), _environment(tmp_path / "checkout", tmp_path))
+
+
+def copied(folder: Path) -> Path:
+    """A new folder with the checkout's program in it."""
     folder.mkdir()
     for name in _PROGRAM:
         source = ROOT / name
@@ -107,7 +116,7 @@ def program(tmp_path: Path) -> Program:
         else:
             shutil.copy(source, folder)
     (folder / ".venv").symlink_to(Path(sys.prefix))
-    return Program(folder, _environment(folder, tmp_path))
+    return folder
 
 
 def _environment(folder: Path, tmp_path: Path) -> dict[str, str]:

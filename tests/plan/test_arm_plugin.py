@@ -81,8 +81,26 @@ class Project:
         return found
 
     @property
+    def sandbox(self) -> Path:
+        return Path(self.variables["CONVERGE_SANDBOX"])
+
+    @property
     def arm_file(self) -> Path:
-        return Path(self.variables["CONVERGE_SANDBOX"]) / "arm" / "resources.json"
+        return self.sandbox / "arm" / "resources.json"
+
+    def faults(self, **asked: Any) -> None:
+        self.arm_file.parent.mkdir(exist_ok=True)
+        (self.arm_file.parent / "faults.json").write_text(json.dumps(asked))
+
+    def exported(self) -> dict[str, Any]:
+        """What the engine knows of each resource, by URN."""
+        found = json.loads(self.pulumi("stack", "export").stdout)["deployment"]["resources"]
+        kept = ("type", "id", "inputs", "outputs", "parent")
+        return {
+            one["urn"]: {name: one.get(name) for name in kept} | {"after": sorted(one.get("dependencies", ()))}
+            for one in found
+            if one["type"].startswith("azure-native:")
+        }
 
     def resources(self) -> dict[str, Any]:
         return json.loads(self.arm_file.read_text())["resources"]
@@ -167,21 +185,60 @@ def _urn(project: Project, name: str) -> str:
     return next(resource["urn"] for resource in exported["deployment"]["resources"] if resource["urn"].endswith(f"::{name}"))
 
 
-def test_an_engine_that_was_killed_is_continued(project: Project):
-    project.set("groups", "40")
-    running = subprocess.Popen(
-        ["pulumi", "up", "--yes", "--skip-preview", "--stack", "test", "--non-interactive"], cwd=project.folder, env=project.variables, stdout=subprocess.PIPE
-    )
+def _kill_at(project: Project, count: int) -> None:
+    """Starts an update and kills the engine once so many resources exist."""
+    command = ["pulumi", "up", "--yes", "--skip-preview", "--stack", "test", "--non-interactive"]
+    running = subprocess.Popen(command, cwd=project.folder, env=project.variables, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and not (project.arm_file.exists() and len(project.resources()) >= 5):
-        time.sleep(0.01)
+    while time.monotonic() < deadline and not (project.arm_file.exists() and len(project.resources()) >= count):
+        assert running.poll() is None, "it was done before it could be killed"
+        time.sleep(0.005)
     running.send_signal(signal.SIGKILL)
     running.wait(10)
-    assert len(project.resources()) >= 5
-    engine.repair_state(Path(project.variables["CONVERGE_SANDBOX"]) / "pulumi-state")
+    engine.repair_state(project.sandbox / "pulumi-state")
+
+
+def _described(project: Project) -> dict[str, Any]:
+    """All that exists, without the moment at which it was made."""
+    return {key: {name: value for name, value in resource.items() if name != "at"} for key, resource in project.resources().items()}
+
+
+def test_an_update_that_is_killed_at_every_tenth_resource_ends_in_the_same_state(project: Project):
+    project.set("groups", "40")
+    # Long enough to be killed between Azure's answer and the engine's note of it.
+    project.faults(delay=0.1)
+    for count in (10, 20, 30, 40):
+        _kill_at(project, count)
+        assert count <= len(project.resources()) < 46
+    project.faults()
     project.up()
-    assert len(project.resources()) == 46
-    assert project.steps() == {}
+    continued, exported = _described(project), project.exported()
+    assert len(continued) == 46
+    # The same program in one go: equal in Azure, and in what the engine knows.
+    assert project.pulumi("destroy", "--yes", "--skip-preview").returncode == 0
+    assert project.resources() == {}
+    project.up()
+    assert _described(project) == continued
+    again = project.exported()
+    assert {urn: (one, again[urn]) for urn, one in exported.items() if again.get(urn) != one} == {}
+
+
+def test_as_with_the_real_plugin_what_was_cut_off_can_be_taken_over_by_its_id(project: Project):
+    project.set("groups", "8")
+    project.faults(delay=1, refuseExisting=True)
+    _kill_at(project, 5)
+    project.faults(refuseExisting=True)
+    refused = project.pulumi("up", "--yes", "--skip-preview")
+    assert refused.returncode != 0
+    assert "error: cannot create already existing resource '/subscriptions/" in refused.stdout
+    known = project.exported()
+    left = [one for one in project.resources().values() if one["urn"] not in known]
+    wanted = [{"type": one["token"], "name": one["urn"].rsplit("::", 1)[-1], "id": one["id"]} for one in left]
+    (project.folder / "left.json").write_text(json.dumps({"resources": wanted}))
+    taken_over = project.pulumi("import", "--file", "left.json", "--yes", "--skip-preview", "--protect=false", "--generate-code=false")
+    assert taken_over.returncode == 0, taken_over.stdout + taken_over.stderr
+    project.up()
+    assert len(project.resources()) == 14
 
 
 @pytest.mark.parametrize(

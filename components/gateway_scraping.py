@@ -5,8 +5,8 @@ import yaml
 from pulumi_kubernetes import core, meta
 
 from components.alert_rules import GATEWAY_JOB
+from components.service_access import GATEWAY_NAMESPACE
 
-_NAMESPACE = "aks-istio-ingress"
 _PORT = 15020
 """Where a gateway serves its own metrics and Envoy's as one."""
 _KEPT = "istio_requests_total|istio_request_duration_milliseconds_(bucket|count|sum)"
@@ -40,7 +40,7 @@ def _scrape_config() -> dict[str, object]:
         "job_name": GATEWAY_JOB,
         "scrape_interval": "30s",
         "metrics_path": "/stats/prometheus",
-        "kubernetes_sd_configs": [{"role": "pod", "namespaces": {"names": [_NAMESPACE]}}],
+        "kubernetes_sd_configs": [{"role": "pod", "namespaces": {"names": [GATEWAY_NAMESPACE]}}],
         "relabel_configs": [
             # A pod is found once per port that it declares; with one address for all of them it is read once.
             {"source_labels": ["__meta_kubernetes_pod_ip"], "regex": "(.+)", "target_label": "__address__", "replacement": f"$1:{_PORT}"},

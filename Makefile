@@ -5,7 +5,7 @@ UV_VERSION := 0.13.9
 MADE := .venv/made
 
 .DEFAULT_GOAL := help
-.PHONY: help up down preview test lint format lock
+.PHONY: help up down preview plans test lint format lock
 
 help: ## List the targets.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
@@ -18,6 +18,9 @@ down: $(MADE) ## Stop all of it; data stays.
 
 preview: $(MADE) ## Preview a stack without credentials: make preview STACK=prod
 	@.venv/bin/converge local preview $(or $(STACK),dev)
+
+plans: $(MADE) ## Write the golden plans in plans/ anew: every stack, from nothing.
+	@.venv/bin/python -m delivery.plan.golden
 
 test: $(MADE) ## Run every check and test.
 	@.venv/bin/python tests/run.py

@@ -120,6 +120,12 @@ def test_nothing_gets_in_or_out_but_requests_to_the_one_port():
     }
 
 
+def test_only_one_namespace_may_call_where_one_is_named():
+    # A service behind a gateway checks no token itself: whoever could call it past the gateway would need none.
+    (rule,) = _recorded(callers="aks-istio-ingress").named("digits-allow").inputs["spec"]["ingress"]
+    assert rule["from"] == [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "aks-istio-ingress"}}}]
+
+
 def test_no_pod_runs_before_its_account_and_policies_are_there():
     assert {"digits-account", "digits-deny", "digits-allow", "digits-namespace"} <= _recorded().only(_DEPLOYMENT).dependencies
 

@@ -4,21 +4,34 @@ import pulumi
 import pytest
 
 from components.model_storage import ModelStorage, ModelStorageArgs
+from components.private_access import PrivateAccess
 from components.role_grants import Principal, Role
-from tests.unit.components.recording import GRANT, SUBSCRIPTION, UNKNOWN, Recording, consume, record
+from tests.unit.components.recording import GET_ACCOUNT, GRANT, GROUP, LOCK, SUBSCRIPTION, UNKNOWN, Recording, consume, record
 
 ACCOUNT = f"{SUBSCRIPTION}/resourceGroups/models-group/providers/Microsoft.Storage/storageAccounts/convergedev"
 CONTAINER = f"{ACCOUNT}/blobServices/default/containers/models"
+_ADOPTED = f"{SUBSCRIPTION}/resourceGroups/shared/providers/Microsoft.Storage/storageAccounts/theirmodels"
+_WORKSPACE = f"{SUBSCRIPTION}/resourceGroups/monitoring/providers/Microsoft.OperationalInsights/workspaces/logs"
+_NETWORK = f"{SUBSCRIPTION}/resourceGroups/network/providers/Microsoft.Network"
+_PRIVATELY = PrivateAccess(
+    subnet_id=f"{_NETWORK}/virtualNetworks/hub/subnets/endpoints", zone_id=f"{_NETWORK}/privateDnsZones/privatelink.blob.core.windows.net"
+)
 _ACCOUNT_TYPE = "azure-native:storage:StorageAccount"
+_CONTAINER_TYPE = "azure-native:storage:BlobContainer"
+_WRITE_ONCE = "azure-native:storage:BlobContainerImmutabilityPolicy"
+_ENDPOINT = "azure-native:network:PrivateEndpoint"
+_LOGS = "azure-native:monitor:DiagnosticSetting"
+_FOUND = {"primaryEndpoints": {"blob": "https://theirmodels.z12.blob.storage.azure.net/"}}
+"""An account whose DNS name is not the usual one."""
 
 
 def _recorded(opts: pulumi.ResourceOptions | None = None, *, preview: bool = False, **changes: Any) -> Recording:
     def program() -> None:
         args = ModelStorageArgs(**{"account_name": "convergedev", "deployer": Principal(id="us", type="Group"), **changes})
         models = ModelStorage("models", args, opts)
-        consume(name=models.account_name, url=models.container_url)
+        consume(name=models.account_name, id=models.account_id, url=models.container_url)
 
-    return record(program, preview=preview)
+    return record(program, preview=preview, calls={GET_ACCOUNT: _FOUND})
 
 
 def test_the_deployer_may_read_models_and_sign_for_them_and_nobody_may_do_anything_else():
@@ -73,13 +86,13 @@ def test_only_named_addresses_reach_the_account():
 def test_redundancy_and_tags_are_as_asked_for():
     recording = _recorded(sku="Standard_ZRS", tags={"application": "converge"})
     assert recording.only(_ACCOUNT_TYPE).inputs["sku"] == {"name": "Standard_ZRS"}
-    for kind in (_ACCOUNT_TYPE, "azure-native:resources:ResourceGroup"):
+    for kind in (_ACCOUNT_TYPE, GROUP):
         assert recording.only(kind).inputs["tags"] == {"application": "converge"}
 
 
 def test_data_has_a_resource_group_of_its_own():
     recording = _recorded()
-    assert recording.only("azure-native:resources:ResourceGroup").parent == "models"
+    assert recording.only(GROUP).parent == "models"
     placed = [resource for resource in recording.resources if "resourceGroupName" in resource.inputs]
     assert {resource.name for resource in placed} == {"models-account", "models-blobs", "models-container"}
     assert {resource.inputs["resourceGroupName"] for resource in placed} == {"models-group"}
@@ -103,11 +116,13 @@ def test_versioning_is_on_before_the_container_exists():
 
 
 def test_protection_reaches_everything_that_holds_data_and_no_grant():
-    recording = _recorded(pulumi.ResourceOptions(protect=True), contributor_group_id="publishers")
+    more: dict[str, Any] = {"access": _PRIVATELY, "log_workspace_id": _WORKSPACE, "write_once_days": 365, "locked": True}
+    recording = _recorded(pulumi.ResourceOptions(protect=True), contributor_group_id="publishers", **more)
     assert {resource.name for resource in recording.resources if resource.protected} == {
-        "models", "models-group", "models-account", "models-blobs", "models-container",
+        "models", "models-group", "models-account", "models-blobs", "models-container", "models-write-once", "models-lock",
     }  # fmt: skip
     assert len(recording.of(GRANT)) == 3
+    assert {"models-endpoint", "models-names", "models-logs"} <= {resource.name for resource in recording.resources}
 
 
 def test_unless_asked_for_nothing_is_protected():
@@ -116,7 +131,7 @@ def test_unless_asked_for_nothing_is_protected():
 
 def test_who_gets_the_url_may_read_there():
     consumer = _recorded().named("consumer")
-    assert consumer.inputs == {"name": "convergedev", "url": "https://convergedev.blob.core.windows.net/models"}
+    assert consumer.inputs == {"name": "convergedev", "id": ACCOUNT, "url": "https://convergedev.blob.core.windows.net/models"}
     assert {"models-delegator", "models-reader"} <= consumer.dependencies_of("url")
     assert "models-reader" not in consumer.dependencies_of("name")
 
@@ -125,6 +140,80 @@ def test_before_the_account_exists_its_url_is_unknown():
     recording = _recorded(preview=True)
     assert recording.outputs_of("models") == {"account_name": UNKNOWN, "account_id": UNKNOWN, "container_url": UNKNOWN}
     assert recording.named("consumer").inputs["url"] is UNKNOWN
+
+
+def test_unless_asked_for_models_are_not_write_once():
+    # Once the container has it, it cannot be taken back.
+    recording = _recorded()
+    assert recording.of(_WRITE_ONCE) == []
+    assert "immutableStorageWithVersioning" not in recording.only(_CONTAINER_TYPE).inputs
+
+
+@pytest.mark.parametrize("days", [1, 365])
+def test_models_can_be_write_once(days: int):
+    recording = _recorded(write_once_days=days)
+    assert recording.only(_CONTAINER_TYPE).inputs["immutableStorageWithVersioning"] == {"enabled": True}
+    policy = recording.only(_WRITE_ONCE)
+    assert policy.inputs == {
+        "accountName": "convergedev",
+        "resourceGroupName": "models-group",
+        "containerName": "models",
+        "immutabilityPolicyName": "default",
+        "immutabilityPeriodSinceCreationInDays": days,
+    }
+    assert "models-container" in policy.dependencies
+
+
+def test_azure_refuses_to_delete_an_account_that_is_locked():
+    lock = _recorded(locked=True).only(LOCK).inputs
+    assert (lock["scope"], lock["level"]) == (ACCOUNT, "CanNotDelete")
+    assert _recorded().of(LOCK) == []
+
+
+def test_reads_writes_and_deletions_are_recorded_where_there_is_a_workspace():
+    logs = _recorded(log_workspace_id=_WORKSPACE).only(_LOGS).inputs
+    # Of blobs: the account itself has no such logs.
+    assert (logs["resourceUri"], logs["workspaceId"]) == (f"{ACCOUNT}/blobServices/default", _WORKSPACE)
+    assert {log["category"] for log in logs["logs"]} == {"StorageRead", "StorageWrite", "StorageDelete"}
+    assert _recorded().of(_LOGS) == []
+
+
+def test_a_private_account_is_reached_through_its_endpoint_only():
+    recording = _recorded(access=_PRIVATELY)
+    assert recording.only(_ACCOUNT_TYPE).inputs["publicNetworkAccess"] == "Disabled"
+    endpoint = recording.only(_ENDPOINT).inputs
+    assert endpoint["subnet"] == {"id": _PRIVATELY.subnet_id}
+    assert endpoint["privateLinkServiceConnections"] == [{"name": "blob", "privateLinkServiceId": ACCOUNT, "groupIds": ["blob"]}]
+    # Earlier, the name would lead to the public address, where nobody is let in.
+    assert "models-names" in recording.named("consumer").dependencies_of("url")
+    assert "models-names" not in recording.named("consumer").dependencies_of("name")
+
+
+def test_a_public_account_has_no_endpoint():
+    assert _recorded().of(_ENDPOINT) == []
+
+
+def test_the_group_can_be_one_that_exists():
+    recording = _recorded(resource_group_id=f"{SUBSCRIPTION}/resourceGroups/ours", access=_PRIVATELY, write_once_days=9)
+    assert recording.of(GROUP) == []
+    assert {resource.inputs["resourceGroupName"] for resource in recording.resources if "resourceGroupName" in resource.inputs} == {"ours"}
+
+
+@pytest.mark.parametrize("preview", [True, False])
+def test_of_an_account_that_exists_nothing_is_declared_but_grants(preview: bool):
+    more: dict[str, Any] = {"access": _PRIVATELY, "log_workspace_id": _WORKSPACE, "locked": True, "write_once_days": 365}
+    recording = _recorded(preview=preview, account_id=_ADOPTED, contributor_group_id="publishers", **more)
+    assert {resource.name for resource in recording.resources if resource.parent == "models"} == {"models-delegator", "models-reader", "models-publishers"}
+    assert recording.calls == [(GET_ACCOUNT, {"accountName": "theirmodels", "resourceGroupName": "shared"})]
+    container = f"{_ADOPTED}/blobServices/default/containers/models"
+    assert recording.grants == {
+        (Role.STORAGE_BLOB_DELEGATOR.value, _ADOPTED, "us", "Group"),
+        (Role.STORAGE_BLOB_DATA_READER.value, container, "us", "Group"),
+        (Role.STORAGE_BLOB_DATA_CONTRIBUTOR.value, container, "publishers", "Group"),
+    }
+    url = UNKNOWN if preview else "https://theirmodels.z12.blob.storage.azure.net/models"
+    assert recording.outputs_of("models") == {"account_name": "theirmodels", "account_id": _ADOPTED, "container_url": url}
+    assert {"models-delegator", "models-reader"} <= recording.named("consumer").dependencies_of("url")
 
 
 @pytest.mark.parametrize("days", [-1, 0, 366])

@@ -34,6 +34,17 @@ class StackFile:
             found = found[part]
         return default if found is None else found
 
+    def section(self, key: str) -> Mapping[str, Any]:
+        """The values below a key; none when it is not there.
+
+        Raises:
+            AzureError: it is something else.
+        """
+        found = self.get(key, default={})
+        if not isinstance(found, Mapping):
+            raise AzureError(f"{self.path.name}: {key} is {found!r}; it must be names with values, one a line below it")
+        return found
+
 
 def checkout(start: Path) -> Path:
     """The folder with Pulumi.yaml, here or above.

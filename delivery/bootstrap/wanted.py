@@ -143,7 +143,7 @@ def from_file(file: StackFile, caller: Caller) -> Wanted:
         deploy=(*_github(keys.github, [("environment", f"environment:{file.stack}")]), *_pipelines(pipelines.deploy if pipelines else None)),
         redundancy=keys.redundancy,
         allowed_ip_ranges=tuple(keys.allowed_ip_ranges),
-        tags={str(name): str(value) for name, value in (file.get("converge:tags") or {}).items()},
+        tags={str(name): str(value) for name, value in file.section("converge:tags").items()},
     )
 
 
@@ -172,7 +172,12 @@ def _deployer(file: StackFile) -> Principal | None:
     """The stack's own group of everybody who deploys. A single identity is no operator: a person must be able to repair the state."""
     if file.get("converge:deployer.principalType") != "Group":
         return None
-    return Principal.model_validate({"principalId": str(file.get("converge:deployer.principalId", default="")), "principalType": "Group"})
+    try:
+        return Principal.model_validate({"principalId": file.get("converge:deployer.principalId"), "principalType": "Group"})
+    except ValidationError as error:
+        raise AzureError(
+            f"{file.path.name}: converge:deployer.principalId is missing or no GUID; `az ad group show --group <name> --query id` tells it"
+        ) from error
 
 
 def _github(repository: str, subjects: list[tuple[str, str]]) -> list[FederatedCredential]:

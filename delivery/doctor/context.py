@@ -1,8 +1,7 @@
 """What every check may look at."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import httpx
 
@@ -48,7 +47,7 @@ class Context:
         """The node pools that the stack wants; none when the cluster is somebody else's."""
         if self.file.get("converge:cluster.clusterId"):
             return ()
-        cluster: Mapping[str, Any] = self.file.get("converge:cluster") or {}
+        cluster = self.file.section("converge:cluster")
         system = Pool(name="system", size=str(cluster.get("nodeSize", "Standard_D2ds_v5")), most=int(cluster.get("maxNodes", 3)))
         users = [
             Pool(name=str(pool.get("name", "")), size=str(pool.get("nodeSize", "Standard_D4ds_v5")), most=int(pool.get("maxNodes", 3)))

@@ -77,5 +77,5 @@ def _named(name: str) -> Callable[[Mapping[str, Any]], bool]:
 def _ours(context: Context, item: Mapping[str, Any]) -> bool:
     """The cluster's name ends at random, so the tags tell two stacks of one subscription apart."""
     tags = item.get("tags") or {}
-    wanted = context.file.get("converge:tags") or {}
+    wanted = context.file.section("converge:tags")
     return bool(_CLUSTER_NAME.fullmatch(str(item.get("name", "")))) and all(tags.get(name) == str(value) for name, value in wanted.items())

@@ -63,3 +63,11 @@ def test_the_checkout_is_found_from_below(tmp_path: Path):
 def test_outside_a_checkout_it_says_so(tmp_path: Path):
     with pytest.raises(AzureError, match=r"no Pulumi\.yaml in"):
         stack_file.checkout(tmp_path)
+
+
+def test_a_section_is_names_with_values_or_nothing(tmp_path: Path):
+    file = read(tmp_path, _GOOD + "  converge:tags: dev\n")
+    assert file.section("converge:cluster")["maxNodes"] == 9
+    assert file.section("converge:network") == {}
+    with pytest.raises(AzureError, match=r"Pulumi\.dev\.yaml: converge:tags is 'dev'; it must be names with values"):
+        file.section("converge:tags")

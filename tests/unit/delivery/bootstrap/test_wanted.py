@@ -59,6 +59,14 @@ def test_the_operators_are_those_named_then_the_group_that_deploys_then_the_call
     assert made().operators.principal_type == "User"
 
 
+@pytest.mark.parametrize(
+    "deployer", [{"principalType": "Group"}, {"principalType": "Group", "principalId": "us"}, {"principalType": "Group", "principalId": 7}]
+)
+def test_a_group_without_an_id_is_told(deployer: dict[str, Any]):
+    message = refused(bootstrap__github="acme/vision", converge__deployer=deployer)
+    assert message.startswith("Pulumi.dev.yaml: converge:deployer.principalId is missing or no GUID")
+
+
 def test_without_a_pipeline_the_line_to_add_is_told():
     assert refused() == (
         "Pulumi.dev.yaml: nobody is named who may become the pipeline's identities. Add below `config:` a line `bootstrap:github: <owner>/<name>`, or "

@@ -99,6 +99,7 @@ class ResourceType:
         rules: what properties together must obey.
         relations: what must be so of other resources.
         sources: where Azure says what stands here.
+        unchecked: what Azure checks and the simulation does not, in words.
     """
 
     pulumi_type: str
@@ -118,6 +119,7 @@ class ResourceType:
     rules: tuple[Rule, ...] = ()
     relations: tuple[Relation, ...] = ()
     sources: tuple[str, ...] = ()
+    unchecked: str = ""
 
     @cached_property
     def model(self) -> Model:

@@ -89,3 +89,17 @@ PLACES = {
     "Subnet.serviceGateway": "properties.serviceGateway",
 }
 """Where a property stands in the body that the model does not have yet (Azure's REST reference of the SDK's API version)."""
+
+DIFFERENCES = {
+    "azure-native:monitor:ActionGroup": "the newest model is two years older: incident receivers and identities are checked against the SDK alone.",
+    "azure-native:monitor:AzureMonitorWorkspace": (
+        "azure-mgmt-monitor 7 has the SDK's version, but not the versions of diagnostic settings and data collection, and two releases cannot be installed "
+        "together: `publicNetworkAccess` is checked against the SDK alone."
+    ),
+    "azure-native:monitor:ScheduledQueryRule": "dynamic thresholds and `resolveConfiguration` are newer than the model, and checked against the SDK alone.",
+    "azure-native:operationalinsights:Workspace": (
+        "no stable release has the SDK's version. The model is newer, has every property of the SDK, and no limits that the older version might not have."
+    ),
+    "azure-native:resources:ResourceGroup": "no release has the SDK's version. The body of a resource group is the same in both.",
+}
+"""What it means that SDK and model do not speak of the same API version."""

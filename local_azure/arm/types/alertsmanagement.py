@@ -11,6 +11,7 @@ PROMETHEUS_RULE_GROUP = ResourceType(
     immutable=frozenset({"location"}),
     compute=basics("Microsoft.AlertsManagement/prometheusRuleGroups", "ruleGroupName"),
     sources=("https://learn.microsoft.com/rest/api/monitor/prometheus-rule-groups/create-or-update",),
+    unchecked="the expressions; how many rules a group may have",
 )
 
 TYPES = (PROMETHEUS_RULE_GROUP,)

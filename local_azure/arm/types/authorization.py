@@ -14,6 +14,7 @@ ROLE_ASSIGNMENT = ResourceType(
     unique=lambda inputs: (inputs["scope"].lower(), inputs["principalId"].lower(), inputs["roleDefinitionId"].rsplit("/", 1)[-1].lower()),
     conflict_code="RoleAssignmentExists",
     sources=("https://learn.microsoft.com/azure/role-based-access-control/troubleshooting",),
+    unchecked="whether principal and role exist, and the condition's language",
 )
 
 MANAGEMENT_LOCK = ResourceType(

@@ -27,6 +27,7 @@ REGISTRY = ResourceType(
     unique=lambda inputs: (inputs["registryName"].lower(),),
     conflict_code="AlreadyInUse",
     rules=REGISTRY_RULES,
+    unchecked="zones that a region has; replications",
 )
 
 TYPES = (REGISTRY,)

@@ -97,6 +97,7 @@ MANAGED_CLUSTER = ResourceType(
     respond=_answered_cluster,
     rules=CLUSTER_RULES,
     relations=CLUSTER_RELATIONS,
+    unchecked="Kubernetes versions and VM sizes that a region has; disk sizes of VM sizes",
 )
 
 
@@ -109,6 +110,7 @@ AGENT_POOL = ResourceType(
     immutable=frozenset({"resourceName", "vmSize", "osType", "osDiskType", "osDiskSizeGB", "availabilityZones", "maxPods", "vnetSubnetID"}),
     compute=basics("Microsoft.ContainerService/managedClusters/agentPools", "agentPoolName", provisioningState="Succeeded", powerState={"code": "Running"}),
     rules=POOL_RULES,
+    unchecked="Kubernetes versions and VM sizes that a region has; disk sizes of VM sizes",
 )
 
 _WINDOWS = ("default", "aksManagedAutoUpgradeSchedule", "aksManagedNodeOSUpgradeSchedule")
@@ -121,6 +123,7 @@ MAINTENANCE_CONFIGURATION = ResourceType(
     name_rule=NameRule(pattern="|".join(_WINDOWS), words=", ".join(_WINDOWS)),
     compute=basics("Microsoft.ContainerService/managedClusters/maintenanceConfigurations", "configName"),
     sources=("https://learn.microsoft.com/azure/aks/planned-maintenance",),
+    unchecked="the least length of a window for each schedule",
 )
 
 TYPES = (MANAGED_CLUSTER, AGENT_POOL, MAINTENANCE_CONFIGURATION)

@@ -53,6 +53,7 @@ VAULT = ResourceType(
     conflict_code="VaultAlreadyExists",
     sources=("https://learn.microsoft.com/azure/key-vault/general/about-keys-secrets-certificates",),
     rules=VAULT_RULES,
+    unchecked="access policies",
 )
 
 KEY = ResourceType(

@@ -36,6 +36,7 @@ FEDERATED_IDENTITY_CREDENTIAL = ResourceType(
     unique=lambda inputs: (inputs["resourceGroupName"].lower(), inputs["resourceName"].lower(), inputs["issuer"], inputs["subject"]),
     conflict_code="FederatedIdentityCredentialAlreadyExists",
     sources=("https://learn.microsoft.com/entra/workload-id/workload-identity-federation-considerations",),
+    unchecked="at most 20 per identity; whether the issuer answers",
 )
 
 TYPES = (USER_ASSIGNED_IDENTITY, FEDERATED_IDENTITY_CREDENTIAL)

@@ -95,6 +95,7 @@ DATA_COLLECTION_RULE = ResourceType(
     immutable=frozenset({"location", "kind"}),
     compute=_collection_rule,
     sources=(_NAMES,),
+    unchecked="whether streams and destinations fit each other; extension settings",
 )
 
 DATA_COLLECTION_RULE_ASSOCIATION = ResourceType(
@@ -103,6 +104,7 @@ DATA_COLLECTION_RULE_ASSOCIATION = ResourceType(
     identifier="{resourceUri}/providers/Microsoft.Insights/dataCollectionRuleAssociations/{associationName}",
     name_property="associationName",
     compute=basics("Microsoft.Insights/dataCollectionRuleAssociations", "associationName", provisioningState="Succeeded"),
+    unchecked="the name, of which Azure documents no rule",
 )
 
 DIAGNOSTIC_SETTING = ResourceType(
@@ -113,6 +115,7 @@ DIAGNOSTIC_SETTING = ResourceType(
     name_rule=_SETTING_NAME,
     compute=basics("Microsoft.Insights/diagnosticSettings", "name"),
     sources=("https://learn.microsoft.com/azure/azure-monitor/platform/diagnostic-settings",),
+    unchecked="categories that a type has",
 )
 
 ACTION_GROUP = ResourceType(
@@ -135,6 +138,7 @@ METRIC_ALERT = ResourceType(
     immutable=frozenset({"location"}),
     compute=basics("Microsoft.Insights/metricAlerts", "ruleName"),
     sources=(_NAMES,),
+    unchecked="whether the metric exists and the window fits it",
 )
 
 SCHEDULED_QUERY_RULE = ResourceType(
@@ -146,6 +150,7 @@ SCHEDULED_QUERY_RULE = ResourceType(
     immutable=frozenset({"location", "kind"}),
     compute=basics("Microsoft.Insights/scheduledQueryRules", "ruleName"),
     sources=(_NAMES,),
+    unchecked="the query; whether frequency and window fit each other",
 )
 
 TYPES = (

@@ -61,6 +61,7 @@ SECURITY_GROUP = ResourceType(
     immutable=frozenset({"location"}),
     compute=basics("Microsoft.Network/networkSecurityGroups", "networkSecurityGroupName", provisioningState="Succeeded"),
     rules=SECURITY_GROUP_RULES,
+    unchecked="address prefixes, ports and service tags of a rule",
 )
 
 PUBLIC_ADDRESS = ResourceType(
@@ -74,6 +75,7 @@ PUBLIC_ADDRESS = ResourceType(
     compute=_address,
     sources=("https://learn.microsoft.com/azure/virtual-network/ip-services/public-ip-addresses",),
     rules=PUBLIC_ADDRESS_RULES,
+    unchecked="zones that a region has; quota",
 )
 
 NAT_GATEWAY = ResourceType(
@@ -86,6 +88,7 @@ NAT_GATEWAY = ResourceType(
     compute=basics("Microsoft.Network/natGateways", "natGatewayName", provisioningState="Succeeded"),
     sources=("https://learn.microsoft.com/azure/nat-gateway/nat-availability-zones",),
     relations=NAT_GATEWAY_RELATIONS,
+    unchecked="zones that a region has",
 )
 
 VIRTUAL_NETWORK = ResourceType(
@@ -99,6 +102,7 @@ VIRTUAL_NETWORK = ResourceType(
     respond=_answered_network,
     rules=NETWORK_RULES,
     relations=NETWORK_RELATIONS,
+    unchecked="peerings; that a subnet in use is not removed",
 )
 
 PRIVATE_ENDPOINT = ResourceType(
@@ -111,6 +115,7 @@ PRIVATE_ENDPOINT = ResourceType(
     compute=_endpoint,
     sources=("https://learn.microsoft.com/azure/private-link/manage-private-endpoint",),
     relations=ENDPOINT_RELATIONS,
+    unchecked="groups that the target offers, its approval, network policies",
 )
 
 PRIVATE_DNS_ZONE_GROUP = ResourceType(
@@ -120,6 +125,7 @@ PRIVATE_DNS_ZONE_GROUP = ResourceType(
     name_property="privateDnsZoneGroupName",
     name_rule=_NAME,
     compute=lambda _context, _identifier, inputs: {"name": inputs["privateDnsZoneGroupName"], "provisioningState": "Succeeded"},
+    unchecked="whether the zone fits the endpoint",
 )
 
 TYPES = (SECURITY_GROUP, PUBLIC_ADDRESS, NAT_GATEWAY, VIRTUAL_NETWORK, PRIVATE_ENDPOINT, PRIVATE_DNS_ZONE_GROUP)

@@ -22,6 +22,7 @@ WORKSPACE = ResourceType(
     name_rule=NameRule(pattern=r"[a-zA-Z0-9][a-zA-Z0-9-]{2,61}[a-zA-Z0-9]", words="4 to 63 letters, digits and hyphens, not at either end"),
     immutable=frozenset({"location"}),
     compute=_workspace,
+    unchecked="retention that a SKU allows",
 )
 
 TYPES = (WORKSPACE,)

@@ -24,6 +24,7 @@ PRIVATE_ZONE = ResourceType(
     name_rule=NameRule(pattern=r"(?=.{1,253}$)[\w-]{1,63}(\.[\w-]{1,63}){1,33}", words="2 to 34 labels of 1 to 63 letters, digits, underscores and hyphens"),
     immutable=frozenset({"location"}),
     compute=_zone,
+    unchecked="records",
 )
 
 VIRTUAL_NETWORK_LINK = ResourceType(

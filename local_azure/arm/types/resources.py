@@ -13,6 +13,7 @@ RESOURCE_GROUP = ResourceType(
     immutable=frozenset({"location", "managedBy"}),
     compute=basics("Microsoft.Resources/resourceGroups", "resourceGroupName", properties={"provisioningState": "Succeeded"}),
     sources=("https://learn.microsoft.com/rest/api/resources/resource-groups/create-or-update",),
+    unchecked="names with letters beyond ASCII",
 )
 
 TYPES = (RESOURCE_GROUP,)

@@ -50,6 +50,7 @@ STORAGE_ACCOUNT = ResourceType(
     unique=lambda inputs: (inputs["accountName"],),
     conflict_code="StorageAccountAlreadyTaken",
     rules=ACCOUNT_RULES,
+    unchecked="SKUs that a region has; most combinations with isHnsEnabled",
 )
 
 BLOB_SERVICE = ResourceType(
@@ -89,6 +90,7 @@ IMMUTABILITY_POLICY = ResourceType(
         "etag": f'"{short_hash(identifier)}"',
     },
     sources=("https://learn.microsoft.com/azure/storage/blobs/immutable-time-based-retention-policy-overview",),
+    unchecked="that a locked policy is never shortened",
 )
 
 MANAGEMENT_POLICY = ResourceType(
@@ -103,6 +105,7 @@ MANAGEMENT_POLICY = ResourceType(
         "lastModifiedTime": _CREATED,
     },
     sources=("https://learn.microsoft.com/azure/storage/blobs/lifecycle-management-policy-structure",),
+    unchecked="which actions fit which blob types",
 )
 
 TYPES = (STORAGE_ACCOUNT, BLOB_SERVICE, BLOB_CONTAINER, IMMUTABILITY_POLICY, MANAGEMENT_POLICY)

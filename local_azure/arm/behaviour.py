@@ -14,6 +14,7 @@ _POOL: Final = "azure-native:containerservice:AgentPool"
 _ACCOUNT: Final = "azure-native:storage:StorageAccount"
 _CONTAINER: Final = "azure-native:storage:BlobContainer"
 _REGISTRY: Final = "azure-native:containerregistry:Registry"
+_ENDPOINT: Final = "azure-native:network:PrivateEndpoint"
 
 _POOL_DEFAULTS: Final[Properties] = {
     "enableEncryptionAtHost": False,
@@ -53,6 +54,25 @@ DEFAULTS: Final[Mapping[str, Properties]] = {
         },
         "networkRuleSet": {"bypass": "AzureServices", "defaultAction": "Allow", "ipRules": [], "virtualNetworkRules": []},
     },
+    "azure-native:network:NatGateway": {"idleTimeoutInMinutes": 4},
+    "azure-native:network:PublicIPAddress": {
+        "ddosSettings": {"protectionMode": "VirtualNetworkInherited"},
+        "idleTimeoutInMinutes": 4,
+        "publicIPAddressVersion": "IPv4",
+        "publicIPAllocationMethod": "Dynamic",
+    },
+    "azure-native:network:VirtualNetwork": {
+        "enableDdosProtection": False,
+        "privateEndpointVNetPolicies": "Disabled",
+        "subnets": [{"privateEndpointNetworkPolicies": "Disabled", "privateLinkServiceNetworkPolicies": "Enabled"}],
+    },
+    "azure-native:operationalinsights:Workspace": {
+        "publicNetworkAccessForIngestion": "Enabled",
+        "publicNetworkAccessForQuery": "Enabled",
+        "retentionInDays": 30,
+        "sku": {"name": "PerGB2018"},
+    },
+    "azure-native:keyvault:Vault": {"properties": {"enableSoftDelete": True, "publicNetworkAccess": "Enabled", "softDeleteRetentionInDays": 90}},
     _CONTAINER: {"defaultEncryptionScope": "$account-encryption-key", "denyEncryptionScopeOverride": False},
     _REGISTRY: {
         "anonymousPullEnabled": False,
@@ -93,7 +113,7 @@ FORCES_NEW: Final[Mapping[str, frozenset[str]]] = {
         }
     ),
     _POOL: frozenset({"gpuInstanceProfile", "vmSize"}),
-    "azure-native:network:PrivateEndpoint": frozenset({"subnet"}),
+    _ENDPOINT: frozenset({"subnet"}),
     "azure-native:network:PublicIPAddress": frozenset({"location", "publicIPAddressVersion", "publicIPPrefix", "sku"}),
     "azure-native:network:VirtualNetwork": frozenset({"location"}),
     "azure-native:resources:ResourceGroup": frozenset({"location"}),
@@ -161,6 +181,18 @@ def inside(pulumi_type: str, context: Context, identifier: str, inputs: Properti
         place = f"{inputs.get('location', 'westeurope')}.oic.prod-aks.azure.com/{context.tenant_id}/{drawn_id(identifier, 'issuer')}"
         return {"oidcIssuerProfile": {"issuerURL": f"https://{place}/"}}
     return {}
+
+
+def related(record: Mapping[str, Any], resources: Mapping[str, Any]) -> Properties:
+    """What ARM answers about a resource for what others are: a private endpoint keeps its names itself, until a group of DNS zones has them."""
+    if record["token"] != _ENDPOINT or record["inputs"].get("customDnsConfigs"):
+        return {}
+    below = f"{record['id'].lower()}/privatednszonegroups/"
+    if any(key.startswith(below) for key in resources):
+        return {"customDnsConfigs": []}
+    connections = record["inputs"].get("privateLinkServiceConnections") or ()
+    targets = [str(connection.get("privateLinkServiceId", "")).rsplit("/", 1)[-1] for connection in connections]
+    return {"customDnsConfigs": [{"fqdn": target, "ipAddresses": ["10.0.0.4"]} for target in targets]}
 
 
 def foreseen(pulumi_type: str, answered: Properties) -> Properties:

@@ -10,6 +10,7 @@ from local_azure.arm.state import State
 from local_azure.sandbox import MARKER
 
 _IMAGE = "AKSAzureLinux-V3gen2-202612.01.0"
+_ETAG = '"0x8DE30A2B7C5F001"'
 _MOMENT = "2026-12-01T04:00:00.0000000Z"
 
 Record = dict[str, Any]
@@ -25,61 +26,74 @@ def drift(sandbox: Path) -> list[str]:
     """
 
     def edit(resources: dict[str, Record]) -> list[str]:
-        versions = {key: record["inputs"].get("kubernetesVersion") for key, record in resources.items()}
+        upgrades = {key: _upgrade(record["inputs"]) for key, record in resources.items()}
         lines = []
         for key, record in resources.items():
-            change = _CHANGES.get(record["token"])
-            for where, value in change(record, versions.get(key.rsplit("/agentpools/", 1)[0])) if change else ():
-                lines.append(f"{record['id'].rsplit('/', 1)[-1]}: {where} is {value} now")
+            change = _CHANGES.get(record["token"], _nothing_of_its_own)
+            upgrade = upgrades.get(key.rsplit("/agentpools/", 1)[0])
+            found = [*change(record, upgrade), *_bookkeeping(record["outputs"])]
+            lines += [f"{record['id'].rsplit('/', 1)[-1]}: {where} is {value} now" for where, value in found]
         return lines
 
     return State(sandbox / "arm").change(edit)
 
 
-def _cluster(record: Record, version: str | None) -> Iterator[Change]:
+def _upgrade(cluster: Record) -> str | None:
+    """The patch version that a cluster's upgrade channel brings it to: 1.34 and 1.34.0 become 1.34.1. None without a channel."""
+    found = re.fullmatch(r"(\d+)\.(\d+)(?:\.(\d+))?", cluster.get("kubernetesVersion") or "")
+    channel = (cluster.get("autoUpgradeProfile") or {}).get("upgradeChannel", "none")
+    return f"{found[1]}.{found[2]}.{int(found[3] or 0) + 1}" if found and channel != "none" else None
+
+
+def _cluster(record: Record, upgrade: str | None) -> Iterator[Change]:
     """The upgrade channels: a patch version for the cluster and its pools, and newer node images."""
-    inputs, upgraded = record["inputs"], _next_patch(version)
-    if (inputs.get("autoUpgradeProfile") or {}).get("upgradeChannel", "none") != "none" and upgraded:
-        yield _set(inputs, "kubernetesVersion", upgraded)
-        yield _set(record["outputs"], "currentKubernetesVersion", upgraded)
+    inputs = record["inputs"]
+    if upgrade:
+        yield _set(inputs, "kubernetesVersion", upgrade)
+        yield _set(record["outputs"], "currentKubernetesVersion", upgrade)
     for pool in inputs.get("agentPoolProfiles") or ():
-        yield from _pool_changes(pool, pool, upgraded)
+        yield from _pool_changes(pool, pool, upgrade)
 
 
-def _pool(record: Record, version: str | None) -> Iterator[Change]:
-    yield from _pool_changes(record["inputs"], record["outputs"], _next_patch(version))
+def _pool(record: Record, upgrade: str | None) -> Iterator[Change]:
+    yield from _pool_changes(record["inputs"], record["outputs"], upgrade)
 
 
-def _pool_changes(pool: Record, answered: Record, version: str | None) -> Iterator[Change]:
+def _pool_changes(pool: Record, answered: Record, upgrade: str | None) -> Iterator[Change]:
     if pool.get("enableAutoScaling") and pool.get("maxCount", 0) > 1:
         yield _set(pool, "count", pool["maxCount"] if pool.get("count") != pool["maxCount"] else pool.get("minCount", 1))
-    if version:
-        yield _set(pool, "orchestratorVersion", version)
-        yield _set(answered, "currentOrchestratorVersion", version)
+    if upgrade:
+        yield _set(pool, "orchestratorVersion", upgrade)
+        yield _set(answered, "currentOrchestratorVersion", upgrade)
     yield _set(answered, "nodeImageVersion", _IMAGE)
 
 
-def _account(record: Record, _version: str | None) -> Iterator[Change]:
+def _account(record: Record, _upgrade_to: str | None) -> Iterator[Change]:
     yield _set(record["outputs"], "keyCreationTime", {"key1": _MOMENT, "key2": _MOMENT})
 
 
-def _container(record: Record, _version: str | None) -> Iterator[Change]:
-    yield _set(record["outputs"], "etag", '"0x8DE30A2B7C5F001"')
+def _container(record: Record, _upgrade_to: str | None) -> Iterator[Change]:
     yield _set(record["outputs"], "lastModifiedTime", _MOMENT)
 
 
-def _registry(record: Record, _version: str | None) -> Iterator[Change]:
+def _registry(record: Record, _upgrade_to: str | None) -> Iterator[Change]:
     yield _set(record["outputs"], "policies", {"softDeletePolicy": {"lastUpdatedTime": _MOMENT}})
 
 
-def _workspace(record: Record, _version: str | None) -> Iterator[Change]:
+def _workspace(record: Record, _upgrade_to: str | None) -> Iterator[Change]:
     yield _set(record["outputs"], "modifiedDate", _MOMENT)
 
 
-def _next_patch(version: str | None) -> str | None:
-    """1.34 and 1.34.0 become 1.34.1; None for no version."""
-    found = re.fullmatch(r"(\d+)\.(\d+)(?:\.(\d+))?", version or "")
-    return f"{found[1]}.{found[2]}.{int(found[3] or 0) + 1}" if found else None
+def _nothing_of_its_own(_record: Record, _upgrade_to: str | None) -> Iterator[Change]:
+    yield from ()
+
+
+def _bookkeeping(outputs: Record) -> Iterator[Change]:
+    """What every service keeps about a resource, where its answer has it."""
+    if "etag" in outputs:
+        yield _set(outputs, "etag", _ETAG)
+    if isinstance(outputs.get("systemData"), dict):
+        yield _set(outputs, "systemData", {**outputs["systemData"], "lastModifiedAt": _MOMENT})
 
 
 def _set(target: Record, name: str, value: Any) -> Change:

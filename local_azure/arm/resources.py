@@ -77,20 +77,19 @@ class Resources:
 
     def answer(self, record: Mapping[str, Any], resources: Mapping[str, Record] | None = None) -> Properties:
         """What reading a resource gives: what was put, ARM's defaults, and what ARM computes."""
-        kind = ALL[record["token"]]
+        kind, all_resources = ALL[record["token"]], resources if resources is not None else self._state.read()
         body = behaviour.completed(kind.pulumi_type, kind.respond(record["inputs"]))
         computed = behaviour.inside(kind.pulumi_type, self.context, record["id"], {**record["inputs"], **record["outputs"]})
-        answered = _overlaid(_overlaid(body, computed), record["outputs"])
+        answered = _overlaid(_overlaid(body, computed), {**behaviour.related(record, all_resources), **record["outputs"]})
         if listing := behaviour.PARENTS_LIST.get(kind.pulumi_type):
-            answered[listing] = [*answered.get(listing, ()), *self._listed(record, answered.get(listing, ()), resources)]
+            answered[listing] = [*answered.get(listing, ()), *self._listed(record, answered.get(listing, ()), all_resources)]
         return answered
 
-    def _listed(self, record: Mapping[str, Any], inline: list[Properties], resources: Mapping[str, Record] | None) -> list[Properties]:
+    def _listed(self, record: Mapping[str, Any], inline: list[Properties], resources: Mapping[str, Record]) -> list[Properties]:
         """The pools that are resources of their own, in the form in which the cluster answers with them."""
-        pools = resources if resources is not None else self._state.read()
         known = {pool.get("name") for pool in inline}
         below = f"{record['id'].lower()}/agentpools/"
-        found = [self.answer(pool, resources) for key, pool in sorted(pools.items()) if key.startswith(below)]
+        found = [self.answer(pool, resources) for key, pool in sorted(resources.items()) if key.startswith(below)]
         foreign = {"resourceGroupName", "resourceName", "agentPoolName", "azureApiVersion"}
         return [{name: value for name, value in pool.items() if name not in foreign} for pool in found if pool["name"] not in known]
 

@@ -6,13 +6,15 @@ from typing import Any
 
 import pytest
 
+from local_azure.arm import behaviour
 from local_azure.arm.errors import ArmError, OperationFailedError
 from local_azure.arm.resources import Resources
 from local_azure.arm.services import Services
 from local_azure.arm.spec import Context
 from local_azure.arm.state import State
-from local_azure.arm.types.authorization import ROLE_ASSIGNMENT
+from local_azure.arm.types.authorization import MANAGEMENT_LOCK, ROLE_ASSIGNMENT
 from local_azure.arm.types.containerservice import AGENT_POOL, MANAGED_CLUSTER
+from local_azure.arm.types.keyvault import VAULT
 from local_azure.arm.types.managedidentity import USER_ASSIGNED_IDENTITY
 from local_azure.arm.types.resources import RESOURCE_GROUP
 from local_azure.arm.types.storage import BLOB_CONTAINER, STORAGE_ACCOUNT
@@ -261,3 +263,50 @@ def test_the_issuer_of_a_clusters_tokens_is_known_when_it_exists(tmp_path: Path)
     arm.put(RESOURCE_GROUP, dict(GROUP))
     _, answer = arm.put(MANAGED_CLUSTER, {**cluster("/e/c", "/e/k"), "oidcIssuerProfile": {"enabled": True}})
     assert answer["oidcIssuerProfile"]["issuerURL"].startswith("https://westeurope.oic.prod-aks.azure.com/t/")
+
+
+def test_a_deleted_vaults_name_stays_taken_until_it_is_recovered(tmp_path: Path):
+    arm = resources(tmp_path)
+    for group in ("data", "other"):
+        arm.put(RESOURCE_GROUP, {**GROUP, "resourceGroupName": group})
+    vault = {
+        "resourceGroupName": "data",
+        "vaultName": "keys1",
+        "location": "westeurope",
+        "properties": {"tenantId": "t", "sku": {"family": "A", "name": "standard"}},
+    }
+    identifier, _ = arm.put(VAULT, vault)
+    arm.delete(identifier)
+    assert arm.read(identifier) is None
+    with pytest.raises(ArmError, match='Status=409 Code="ConflictError" Message="A vault with the same name already exists in deleted state'):
+        arm.put(VAULT, {**vault, "resourceGroupName": "other"})
+    arm.put(VAULT, {**vault, "properties": {**vault["properties"], "createMode": "recover"}})
+    arm.put(VAULT, vault, operation="update")
+
+
+def test_a_locked_resource_stays_and_so_does_what_is_in_it(tmp_path: Path):
+    arm = resources(tmp_path)
+    group, _ = arm.put(RESOURCE_GROUP, dict(GROUP))
+    account, _ = arm.put(STORAGE_ACCOUNT, dict(ACCOUNT))
+    lock, _ = arm.put(MANAGEMENT_LOCK, {"scope": account, "lockName": "data", "level": "CanNotDelete"})
+    for identifier in (account, group):
+        with pytest.raises(ArmError, match="ScopeLocked"):
+            arm.delete(identifier)
+    assert arm.read(account)
+    arm.delete(lock)
+    arm.delete(group)
+    assert State(tmp_path / "arm").read() == {}
+
+
+def test_a_private_endpoint_gives_its_names_away_to_a_group_of_zones(tmp_path: Path):
+    arm = resources(tmp_path)
+    arm.put(RESOURCE_GROUP, dict(GROUP))
+    account, _ = arm.put(STORAGE_ACCOUNT, dict(ACCOUNT))
+    record = {
+        "id": f"{account}/pe",
+        "token": "azure-native:network:PrivateEndpoint",
+        "inputs": {"privateLinkServiceConnections": [{"privateLinkServiceId": account}]},
+    }
+    assert behaviour.related(record, {}) == {"customDnsConfigs": [{"fqdn": "models123", "ipAddresses": ["10.0.0.4"]}]}
+    assert behaviour.related(record, {f"{account}/pe/privateDnsZoneGroups/default".lower(): {}}) == {"customDnsConfigs": []}
+    assert behaviour.related({**record, "inputs": {"customDnsConfigs": [{"fqdn": "own"}]}}, {}) == {}

@@ -1,0 +1,91 @@
+"""Bootstrap under the real engine with the simulated Azure: made in two halves, moved, made again by somebody who has no state of it."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import psutil
+import pytest
+
+from delivery.azure.errors import AzureError
+from delivery.azure.login import Caller
+from delivery.azure.stack_file import StackFile
+from delivery.bootstrap import condition, run, simulation, wanted
+from delivery.bootstrap.engine import Backend, Bootstrap, Step
+from local_azure.engine import repair_state
+
+_ROOT = Path(__file__).parents[2]
+_CALLER = Caller(object_id="11111111-1111-4111-8111-111111111111", tenant_id="22222222-2222-4222-8222-222222222222", name="ada", kind="User")
+_FILE = StackFile(
+    stack="dev",
+    path=Path("Pulumi.dev.yaml"),
+    subscription_id="00000000-0000-0000-0000-000000000001",
+    location="westeurope",
+    values={"bootstrap:github": "acme/vision"},
+)
+_ALL = 24
+
+
+def _resources(place: Backend) -> dict[str, dict]:
+    return json.loads((Path(place.variables["CONVERGE_SANDBOX"]) / "arm" / "resources.json").read_text())["resources"]
+
+
+def _kill_the_engine() -> None:
+    for child in psutil.Process(os.getpid()).children(recursive=True):
+        if child.name() == "pulumi":
+            child.kill()
+
+
+def test_cut_off_continued_moved_and_taken_over(tmp_path: Path):
+    made = wanted.from_file(_FILE, _CALLER)
+    place = simulation.backend(_ROOT, tmp_path)
+    exists = simulation.exists_in(place)
+    state = Path(place.url.removeprefix("file://"))
+
+    # Killed in the middle.
+    stack = Bootstrap(made, place)
+    done: list[Step] = []
+
+    def kill_in_the_middle(step: Step) -> None:
+        done.append(step)
+        if len(done) == 8:
+            _kill_the_engine()
+
+    with pytest.raises(AzureError):
+        stack.update(kill_in_the_middle)
+    assert 8 <= len(_resources(place)) < _ALL
+
+    # Continued; a second run changes nothing.
+    repair_state(state)
+    stack = Bootstrap(made, place)
+    steps, _ = stack.plan(exists)
+    assert 0 < len(steps) <= _ALL - 7
+    outputs = stack.update(lambda _step: None)
+    assert len(_resources(place)) == _ALL
+    assert stack.plan(exists) == ([], [])
+    assert stack.outputs() == outputs
+    (limited,) = (resource["inputs"] for resource in _resources(place).values() if resource["inputs"].get("condition"))
+    assert limited["condition"] == condition.text()
+    assert limited["roleDefinitionId"].endswith("f58310d9-a9f6-439a-9e8d-f62e7b41a168")
+
+    # Moved: the container is a folder here, because the simulation guards no other place. Nothing in it is secret.
+    (tmp_path / "container").mkdir()
+    target = Bootstrap(made, Backend(url=f"file://{tmp_path / 'container'}", work=tmp_path / "work", variables=place.variables, pulumi=place.pulumi))
+    number = stack.resources()
+    run.move(stack, target, state)
+    assert not state.exists()
+    assert target.resources() == number
+    assert "4dabf18193072939515e22adb298388d" not in json.dumps(target.export().deployment)
+
+    # Somebody without that state: all of it is found and taken over, and nothing is made twice.
+    shutil.rmtree(tmp_path / "work")
+    state.mkdir()
+    somebody = Bootstrap(made, place)
+    steps, taken = somebody.plan(exists)
+    assert len(taken) == _ALL
+    # What was read back has defaults that Azure filled in; they become what the program says, in place.
+    assert {step.operation for step in steps} <= {"update"}
+    somebody.update(lambda _step: None)
+    assert len(_resources(place)) == _ALL
+    assert somebody.plan(exists) == ([], [])

@@ -1,12 +1,12 @@
 """Our own rights are proven before they are used: a small request that needs the right, asked again until Azure has spread the grant."""
 
-import asyncio
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import pulumi
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 
+from components.interruption import beside, interruptible
 from components.patience import AwaitedGrant, Patience, how_to_look, listed, spoken
 
 Answer = TypeVar("Answer")
@@ -90,7 +90,7 @@ class _Wait:
             reraise=True,
         )
         try:
-            return await retrying(asyncio.to_thread, ask, value)
+            return await interruptible(retrying(beside, ask, value), self._what)
         except NotYetError as error:
             raise pulumi.RunError(await self._in_vain(error)) from error
 

@@ -37,7 +37,7 @@ LEAST_PRIVILEGE = _assignment(
     severity="critical",
     reason="Owner and Contributor of a group can replace the model, read the state and, the first of them, let anybody in.",
     fix="assign the role that the purpose needs (components/role_grants.py has them), or limit it by a condition.",
-    source="checkov CKV2_AZURE_39; Azure documentation, least privilege",
+    source="checkov CKV_AZURE_39; Azure documentation, least privilege",
     check=each(_too_much),
 )
 

@@ -56,11 +56,11 @@ EPHEMERAL_DISK = _system(
 
 
 def _three_zones(pool: Mapping[str, Any], called: str) -> Iterator[str | Mark]:
-    zones = find(pool, "availabilityZones")
-    if isinstance(zones, Mark):
-        yield zones
-    elif sorted(entries(zones)) != ["1", "2", "3"]:
-        yield f"{called}availabilityZones is {entries(zones) or 'empty'}; it must be ['1', '2', '3']"
+    zones = entries(find(pool, "availabilityZones"))
+    if any(isinstance(zone, Mark) for zone in zones):
+        yield Mark.UNKNOWN
+    elif sorted(zones) != ["1", "2", "3"]:
+        yield f"{called}availabilityZones is {zones or 'empty'}; it must be ['1', '2', '3']"
 
 
 THREE_ZONES = _system(

@@ -53,11 +53,13 @@ TLS = Rule(
 
 
 def _anonymous(resources: Sequence[PlannedResource]) -> Iterator[Finding]:
+    policies = [resource for resource in resources if resource.kind == AUTHORIZATION]
     checks = any(resource.kind == JWT and entries(resource.at("spec.jwtRules")) for resource in resources)
-    demands = any(resource.kind == AUTHORIZATION and _demands_principal(resource) for resource in resources)
+    demands = any(_demands_principal(policy) for policy in policies)
     missing = [word for found, word in ((checks, "RequestAuthentication with a rule"), (demands, "AuthorizationPolicy that demands a principal")) if not found]
+    doubt = checks and any(isinstance(value, Mark) for policy in policies for _, value in leaves(policy.at("spec")))
     for gateway in (resource for resource in resources if resource.kind == GATEWAY and missing):
-        yield Finding(resource=gateway, message=f"nothing asks who calls: there is no {' and no '.join(missing)}")
+        yield Finding(resource=gateway, message=UNKNOWN if doubt else f"nothing asks who calls: there is no {' and no '.join(missing)}")
 
 
 def _demands_principal(policy: PlannedResource) -> bool:

@@ -69,7 +69,7 @@ NO_EXPORT = _registry(
     severity="medium",
     reason="`az acr import` into somebody else's registry takes the models out, past the network's firewall.",
     fix="set policies export_policy disabled (possible where the public endpoint is off).",
-    source="Azure Verified Modules (exportPolicyStatus); Azure Policy 524b0254-c285-4903-bee6-bd8126cde579",
+    source="Azure Verified Modules (exportPolicyStatus)",
     check=each(requires(policies__exportPolicy__status="disabled")),
     applies=lambda registry: registry.at("publicNetworkAccess") == "Disabled",
     otherwise="Azure allows it only where the public endpoint is off; CVG108 asks for that",

@@ -95,7 +95,7 @@ def _spread(workload: PlannedResource) -> Iterator[str | Mark]:
     if isinstance(pod, Mark):
         yield UNKNOWN
     elif replicas != 1 and not find(pod, "affinity.podAntiAffinity") and not find(pod, "topologySpreadConstraints"):
-        yield "has neither topologySpreadConstraints nor a podAntiAffinity"
+        yield UNKNOWN if isinstance(replicas, Mark) else "has neither topologySpreadConstraints nor a podAntiAffinity"
 
 
 SPREAD = _safeguard(
@@ -132,10 +132,10 @@ NO_RESERVED_LABELS = _safeguard(
 def _reserved_taints(resource: PlannedResource) -> Iterator[str | Mark]:
     pools = [resource.properties] if resource.kind == AGENT_POOL else entries(resource.at("agentPoolProfiles"))
     for pool in pools:
-        taints = entries(find(pool, "nodeTaints"))
-        if isinstance(pool, Mark) or UNKNOWN in taints:
+        taints, mode = entries(find(pool, "nodeTaints")), find(pool, "mode")
+        if isinstance(pool, Mark) or isinstance(mode, Mark) or UNKNOWN in taints:
             yield UNKNOWN
-        elif find(pool, "mode") != "System":
+        elif mode != "System":
             yield from (f"pool {pool.get('name') or resource.name}: nodeTaints has {taint}" for taint in taints if taint.startswith("CriticalAddonsOnly"))
 
 

@@ -135,13 +135,14 @@ NO_LOCAL_USERS = _account(
     severity="medium",
     reason="SFTP users have passwords that Entra does not know, and replication to another tenant takes the data out.",
     fix="set is_local_user_enabled, is_sftp_enabled and allow_cross_tenant_replication to false.",
-    source="Azure Verified Modules; checkov CKV2_AZURE_47",
+    source="Azure Verified Modules",
     check=each(requires(isLocalUserEnabled=(False, None), isSftpEnabled=(False, None), allowCrossTenantReplication=False)),
 )
 
 
 def _uses_keys(blob: PlannedResource) -> Iterator[str | Mark]:
-    yield f"uploads {blob.at('blobName') or blob.name} with the account's key"
+    name = blob.at("blobName")
+    yield f"uploads {name if isinstance(name, str) else blob.name} with the account's key"
 
 
 NO_BLOB_RESOURCES = Rule(
@@ -174,10 +175,11 @@ PROTECTED = Rule(
 
 
 def _unlocked(resources: Sequence[PlannedResource]) -> Iterator[Finding]:
-    locks = [lock for lock in resources if lock.kind == LOCK and lock.at("level") in ("CanNotDelete", "ReadOnly")]
+    locks = [resource for resource in resources if resource.kind == LOCK]
     for held in (resource for resource in resources if resource.kind in (ACCOUNT, REGISTRY)):
-        if not any(_about(lock, held) for lock in locks):
-            yield Finding(resource=held, message="has no lock CanNotDelete")
+        levels = {lock.at("level") for lock in locks if _about(lock, held)}
+        if not levels & {"CanNotDelete", "ReadOnly"}:
+            yield Finding(resource=held, message=UNKNOWN if UNKNOWN in levels else "has no lock CanNotDelete")
 
 
 def _about(lock: PlannedResource, held: PlannedResource) -> bool:
@@ -222,8 +224,9 @@ NOT_PURGEABLE = Rule(
 
 def _with_policies(vault: PlannedResource) -> Iterator[str | Mark]:
     yield from must_be(vault.properties, "properties.enableRbacAuthorization", True)
-    if entries(vault.at("properties.accessPolicies")):
-        yield "properties.accessPolicies is not empty"
+    policies = entries(vault.at("properties.accessPolicies"))
+    if policies:
+        yield UNKNOWN if policies == [UNKNOWN] else "properties.accessPolicies is not empty"
 
 
 VAULT_RBAC = Rule(
@@ -232,7 +235,7 @@ VAULT_RBAC = Rule(
     severity="high",
     reason="Access policies are seen by no access review, and whoever may write the vault may give themselves any.",
     fix="set enable_rbac_authorization.",
-    source="checkov CKV2_AZURE_38; Azure documentation, Key Vault RBAC",
+    source="Azure documentation, Key Vault RBAC",
     looks_at=frozenset({VAULT}),
     check=each(_with_policies),
 )

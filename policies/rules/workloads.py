@@ -20,7 +20,7 @@ _SILENT = "answers nobody: no container has a port"
 
 def _serves(workload: PlannedResource) -> bool:
     """Does a pod of it answer requests? One that only does its work may be away for a moment."""
-    return any(entries(find(container, "ports")) for container, _ in containers_of(pod_of(workload)))
+    return any(not isinstance(port, Mark) for container, _ in containers_of(pod_of(workload)) for port in entries(find(container, "ports")))
 
 
 def _serving(resources: Sequence[PlannedResource]) -> list[PlannedResource]:
@@ -45,13 +45,21 @@ def _selects(budget: PlannedResource, workload: PlannedResource) -> bool | Mark:
         return together
     if isinstance(wanted, Mark) or isinstance(labels, Mark):
         return UNKNOWN
-    return all((labels or {}).get(key) == value for key, value in (wanted or {}).items())
+    pairs = [((labels or {}).get(key), value) for key, value in (wanted or {}).items()]
+    if any(not isinstance(label, Mark) and not isinstance(value, Mark) and label != value for label, value in pairs):
+        return False
+    return UNKNOWN if any(isinstance(one, Mark) for pair in pairs for one in pair) else True
 
 
 def _fewest(workload: PlannedResource, resources: Sequence[PlannedResource]) -> int | Mark:
     """With how many pods a workload runs at least."""
-    for scaler in (resource for resource in resources if resource.kind == AUTOSCALER):
-        if _same_place(scaler, workload) is not False and scaler.at("spec.scaleTargetRef.name") == workload.at("metadata.name"):
+    name = workload.at("metadata.name")
+    near = [resource for resource in resources if resource.kind == AUTOSCALER and _same_place(resource, workload) is not False]
+    for scaler in near:
+        target = scaler.at("spec.scaleTargetRef.name")
+        if isinstance(target, Mark) or isinstance(name, Mark):
+            return UNKNOWN
+        if target == name:
             fewest = scaler.at("spec.minReplicas")
             return fewest if isinstance(fewest, Mark) else int(fewest or 1)
     replicas = workload.at("spec.replicas")
@@ -152,8 +160,10 @@ TWO_PODS = Rule(
 def _replicas_beside_scaler(resources: Sequence[PlannedResource]) -> Iterator[Finding]:
     scaled = {scaler.at("spec.scaleTargetRef.name") for scaler in resources if scaler.kind == AUTOSCALER}
     for workload in (resource for resource in resources if resource.kind in _REPLICATED):
-        if workload.at("metadata.name") in scaled and workload.at("spec.replicas") is not None:
-            yield Finding(resource=workload, message=f"sets replicas to {workload.at('spec.replicas')} although an autoscaler decides")
+        replicas = workload.at("spec.replicas")
+        if workload.at("metadata.name") in scaled and replicas is not None:
+            message = UNKNOWN if isinstance(replicas, Mark) else f"sets replicas to {replicas} although an autoscaler decides"
+            yield Finding(resource=workload, message=message)
 
 
 NO_REPLICAS_BESIDE_SCALER = Rule(
@@ -240,9 +250,10 @@ DROP_ALL = _workload(
 
 def _restricted(namespace: PlannedResource) -> Iterator[str | Mark]:
     labels = namespace.at("metadata.labels")
-    if isinstance(labels, Mark):
+    standard = labels if isinstance(labels, Mark) else (labels or {}).get("pod-security.kubernetes.io/enforce")
+    if isinstance(standard, Mark):
         yield UNKNOWN
-    elif (labels or {}).get("pod-security.kubernetes.io/enforce") != "restricted":
+    elif standard != "restricted":
         yield "has no label pod-security.kubernetes.io/enforce: restricted"
 
 
@@ -267,9 +278,12 @@ def _closed(resources: Sequence[PlannedResource]) -> Iterator[Finding]:
 
 
 def _closes(policy: PlannedResource, namespace: PlannedResource) -> bool | Mark:
-    types = entries(policy.at("spec.policyTypes"))
-    if policy.at("spec.podSelector") or {"Ingress", "Egress"} - set(types) or policy.at("spec.ingress") or policy.at("spec.egress"):
+    types = set(entries(policy.at("spec.policyTypes")))
+    opened = [policy.at(f"spec.{what}") for what in ("podSelector", "ingress", "egress")]
+    if any(value and not isinstance(value, Mark) for value in opened) or (UNKNOWN not in types and types != {"Ingress", "Egress"}):
         return False
+    if UNKNOWN in opened or UNKNOWN in types:
+        return UNKNOWN
     place, name = policy.at("metadata.namespace"), namespace.at("metadata.name")
     # A namespace is named by an output of it, which a preview does not always know; both then belong to one component.
     if isinstance(place, Mark) or isinstance(name, Mark):

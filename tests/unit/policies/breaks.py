@@ -1,5 +1,6 @@
 """One way to break each rule: a setting, a component's argument or, where neither offers the mistake, an input or a resource of the SDK."""
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -46,7 +47,8 @@ class Break:
 def _setting(rule: str, key: str, value: Any, says: str, *, also: Mapping[str, Any] | None = None, apart: str = "") -> Break:
     part, _, name = key.partition(".")
     changed = {f"converge:{part}": {name: value} if name else value}
-    return Break(rule=rule, how=f"setting converge:{key}: {value}", says=says, settings={**changed, **_nested(also, changed)}, apart=apart)
+    shown = "one pod" if key == "services" else json.dumps(value)
+    return Break(rule=rule, how=f"setting converge:{key}: {shown}", says=says, settings={**changed, **_nested(also, changed)}, apart=apart)
 
 
 def _nested(also: Mapping[str, Any] | None, changed: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -1,11 +1,14 @@
 """Every rule is broken once, and told; the stack that is to pass them passes them all."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from policies import Report, evaluate
+from policies import UNKNOWN, PlannedResource, Report, evaluate
 from policies.catalogue import RULES
 from tests.unit.policies.breaks import BREAKS, Break
 from tests.unit.policies.changed import plan
@@ -61,14 +64,48 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Report]:
 
 
 @pytest.fixture(scope="module")
-def committed(tmp_path_factory: pytest.TempPathFactory) -> Report:
-    """What they say to prod as it is committed."""
-    return evaluate(plan(tmp_path_factory.mktemp("checkout")))
+def prod(tmp_path_factory: pytest.TempPathFactory) -> Sequence[PlannedResource]:
+    """The plan of prod as it is committed."""
+    return plan(tmp_path_factory.mktemp("checkout"))
 
 
-def test_prod_breaks_no_rule(committed: Report):
+def test_prod_breaks_no_rule(prod: Sequence[PlannedResource]):
+    committed = evaluate(prod)
     assert [str(violation) for violation in committed.violations] == []
     assert committed.score == 100
+
+
+def _with_unknowns(value: Any) -> Iterator[Any]:
+    """The value with each of its parts, large and small, not known: one at a time."""
+    yield UNKNOWN
+    if isinstance(value, dict):
+        for key, entry in value.items():
+            yield from ({**value, key: changed} for changed in _with_unknowns(entry))
+    elif isinstance(value, list):
+        for place, entry in enumerate(value):
+            yield from ([*value[:place], changed, *value[place + 1 :]] for changed in _with_unknowns(entry))
+
+
+def test_a_part_that_is_not_known_yet_breaks_nothing(prod: Sequence[PlannedResource]):
+    one_by_one = [rule for rule in RULES if rule.per_resource]
+    tried = 0
+    for resource in prod:
+        for properties in _with_unknowns(dict(resource.properties)):
+            if isinstance(properties, dict):
+                tried += 1
+                assert [str(violation) for violation in evaluate([replace(resource, properties=properties)], one_by_one).violations] == []
+    print(f"{tried} parts of {len(prod)} resources")
+    assert tried > len(prod)
+
+
+@given(st.data())
+def test_nor_does_it_between_resources(prod: Sequence[PlannedResource], data: st.DataObject):
+    between = [rule for rule in RULES if not rule.per_resource]
+    resource = data.draw(st.sampled_from(prod))
+    variants = [properties for properties in _with_unknowns(dict(resource.properties)) if isinstance(properties, dict)]
+    changed = replace(resource, properties=data.draw(st.sampled_from(variants or [{}])))
+    plan_with_it = [changed if one is resource else one for one in prod]
+    assert [str(violation) for violation in evaluate(plan_with_it, between).violations] == []
 
 
 @pytest.mark.parametrize("one", BREAKS, ids=[one.rule for one in BREAKS])

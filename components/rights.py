@@ -1,7 +1,9 @@
 """Our own rights are proven before they are used: a small request that needs the right, asked again until Azure has spread the grant."""
 
-from collections.abc import Callable, Sequence
-from typing import TypeVar
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import pulumi
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
@@ -25,12 +27,7 @@ def proven(
     value: pulumi.Input[str], probe: Callable[[str], None], *, what: str, grants: Sequence[AwaitedGrant], patience: Patience | None = None
 ) -> pulumi.Output[str]:
     """The value, known in an update only once the probe passes; a preview gets it as it is, without any request. Otherwise as `obtained`."""
-
-    def ask(known: str) -> str:
-        probe(known)
-        return known
-
-    return obtained(value, ask, previewed=lambda known: known, what=what, grants=grants, patience=patience)
+    return obtained(value, _Passing(probe), previewed=lambda known: known, what=what, grants=grants, patience=patience)
 
 
 def obtained(
@@ -42,7 +39,7 @@ def obtained(
     grants: Sequence[AwaitedGrant],
     patience: Patience | None = None,
 ) -> pulumi.Output[Answer]:
-    """What a service gives to those who have the right, as soon as it does.
+    """What a service gives to those who have the right, as soon as it does. However many ask the same of the same, it is asked, and told, once in a run.
 
     Args:
         value: where to ask: a URL, a host name, a kubeconfig. A secret makes the answer one.
@@ -55,7 +52,7 @@ def obtained(
     async def answer(known: str) -> Answer:
         if pulumi.runtime.is_dry_run():
             return previewed(known)
-        return await _Wait(what, grants, patience or Patience()).until(ask, known)
+        return await _once((ask, known), lambda: _Wait(what, grants, patience or Patience()).until(ask, known))
 
     return pulumi.Output.from_input(value).apply(answer)
 
@@ -66,6 +63,32 @@ def is_simulated(host: str) -> bool:
     The top-level domain is reserved for names that never lead anywhere (RFC 6761), so Azure cannot answer with one, and nobody can own one.
     """
     return host.rstrip(".").endswith(_SIMULATED)
+
+
+@dataclass(frozen=True)
+class _Passing:
+    """Asks with a probe, whose answer is what it was asked with."""
+
+    probe: Callable[[str], None]
+
+    def __call__(self, known: str) -> str:
+        self.probe(known)
+        return known
+
+
+_asked: dict[tuple[asyncio.AbstractEventLoop, object], asyncio.Future[Any]] = {}
+"""What has been asked, by run and question."""
+
+
+async def _once(question: object, answer: Callable[[], Coroutine[Any, Any, Answer]]) -> Answer:
+    """The answer to a question that has been asked in this run, or is to be asked now."""
+    for over in [asked for asked in _asked if asked[0].is_closed()]:
+        del _asked[over]
+    key = (asyncio.get_running_loop(), question)
+    if key not in _asked:
+        _asked[key] = asyncio.ensure_future(answer())
+    # Whoever gives up does not end it for the others.
+    return await asyncio.shield(_asked[key])
 
 
 class _Wait:

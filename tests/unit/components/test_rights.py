@@ -157,6 +157,43 @@ def test_an_answer_comes_with_the_right(preview: bool, answer: str):
     assert record(program, preview=preview).named("consumer").inputs == {"value": answer}
 
 
+def test_many_who_ask_the_same_are_one_question():
+    time = FakeTime()
+    service = Service(time, 30)
+
+    def program() -> None:
+        values = [proven("registry.example", service, what=WHAT, grants=[OPERATOR], patience=time.patience()) for _ in range(50)]
+        consume(value=pulumi.Output.all(*values), other=proven("other.example", service, what=WHAT, grants=[OPERATOR], patience=time.patience()))
+
+    recording = record(program)
+    assert recording.named("consumer").inputs == {"value": ["registry.example"] * 50, "other": "other.example"}
+    assert len(service.asked) == len(recording.logs) + 2
+    assert set(service.asked) == {"registry.example", "other.example"}
+
+
+def test_another_run_asks_again():
+    time = FakeTime()
+    service = Service(time, 0)
+    waited(time, service)
+    waited(time, service)
+    assert len(service.asked) == 2
+
+
+def test_many_who_wait_in_vain_get_one_message():
+    time = FakeTime()
+
+    def program() -> None:
+        for name in ("a", "b"):
+            value = proven("registry.example", service, what=WHAT, grants=[OPERATOR], patience=time.patience())
+            pulumi.CustomResource("test:index:Consumer", name, {"value": value})
+
+    service = Service(time, float("inf"))
+
+    with pytest.raises(pulumi.RunError, match="did not come in 15 min"):
+        record(program)
+    assert time.now - 1000 == pytest.approx(900)
+
+
 def test_asking_happens_beside_the_programs_loop():
     time = FakeTime()
     service = Service(time, 30)

@@ -31,6 +31,9 @@ lint: $(MADE) ## Format and lint check, types.
 format: $(MADE) ## Format the code.
 	@.venv/bin/ruff format . && .venv/bin/ruff check --fix .
 
+verify-azure: $(MADE) ## Make everything in a subscription of your own, look at it, delete it. Costs money, asks first.
+	@.venv/bin/python -m delivery.verify
+
 # The environment is complete once the file `made` is newer than what it was made from; a broken attempt is made anew.
 $(MADE): requirements.txt requirements-dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Converge needs Python 3.11 or newer; name one with make PYTHON=...")'

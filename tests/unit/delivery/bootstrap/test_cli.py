@@ -23,9 +23,9 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "Pulumi.yaml").write_text("name: converge\n")
     (tmp_path / "Pulumi.dev.yaml").write_text(_FILE)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("delivery.bootstrap.cli.Login", lambda: Login(Credential()))
-    monkeypatch.setattr("delivery.bootstrap.cli.preflight.check", lambda *_facts: None)
-    monkeypatch.setattr("delivery.bootstrap.cli.run.run", lambda _made, _places, _exists, _container, asked: _run(asked))
+    monkeypatch.setattr("delivery.bootstrap.command.Login", lambda: Login(Credential()))
+    monkeypatch.setattr("delivery.bootstrap.command.preflight.check", lambda *_facts: None)
+    monkeypatch.setattr("delivery.bootstrap.command.run.run", lambda _made, _places, _exists, _container, asked: _run(asked))
 
 
 def _run(asked: run.Asked) -> dict[str, str] | None:
@@ -57,7 +57,7 @@ def test_yes_does_not_ask():
 
 
 def test_without_a_login_it_says_so(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("delivery.bootstrap.cli.Login", lambda: Login(Credential(error=CredentialUnavailableError("none"))))
+    monkeypatch.setattr("delivery.bootstrap.command.Login", lambda: Login(Credential(error=CredentialUnavailableError("none"))))
     answer = CliRunner().invoke(cli.app, ["bootstrap", "dev", "--yes"])
     assert isinstance(answer.exception, AzureError)
     assert str(answer.exception).startswith("not logged in at Azure; run `az login`")

@@ -16,7 +16,7 @@ import cli
 from delivery.azure.errors import AzureError, RefusedError
 from delivery.azure.login import Login
 from delivery.doctor import report
-from delivery.doctor.cli import examine
+from delivery.doctor.command import examine
 from delivery.doctor.findings import Finding, Status, failure, not_yet, ok, warning
 from delivery.doctor.runner import run
 from tests.unit.delivery.doctor.stacks import SCOPE, healthy, stack
@@ -156,8 +156,8 @@ def test_the_command_ends_with_one_and_no_traceback(tmp_path: Path, monkeypatch:
     (tmp_path / "Pulumi.yaml").write_text("name: converge\n")
     (tmp_path / "Pulumi.dev.yaml").write_text("config: {azure-native:location: westeurope, azure-native:subscriptionId: 99999999-9999-4999-8999-999999999999}")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("delivery.doctor.cli.Login", lambda: Login(Credential(error=CredentialUnavailableError("none"))))
-    monkeypatch.setattr("delivery.doctor.cli.Machine", machine)
+    monkeypatch.setattr("delivery.doctor.command.Login", lambda: Login(Credential(error=CredentialUnavailableError("none"))))
+    monkeypatch.setattr("delivery.doctor.command.Machine", machine)
     answer = CliRunner().invoke(cli.app, ["doctor", "dev", "--json"])
     assert answer.exit_code == 1
     assert json.loads(answer.stdout)["findings"][0]["command"] == "az login"

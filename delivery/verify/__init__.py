@@ -1,0 +1,1 @@
+"""`make verify-azure`: one run of everything against a real subscription, that ends with nothing left in it."""

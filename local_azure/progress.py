@@ -27,7 +27,9 @@ class Progress:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
-        self._live.stop()
+        # Elsewhere it was never started, and would print an empty line.
+        if self.console.is_terminal:
+            self._live.stop()
 
     def say(self, text: str) -> None:
         self.console.print(text, highlight=False, markup=False, soft_wrap=True)

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from delivery.errors import DeliveryError
 from delivery.plan import markdown, terminal
-from delivery.plan.making import make_plan
+from delivery.plan.making import check_stack, make_plan
 from delivery.plan.report import PlanReport
 from delivery.plan.revisions import NOTHING, find_base
 from local_azure.progress import Progress
@@ -34,6 +34,7 @@ def plan(
     if as_json and as_markdown:
         raise DeliveryError("--json and --markdown are two forms of one output; give one of them")
     checkout = _checkout()
+    check_stack(checkout, stack)
     with Progress(Console(stderr=True)) as progress:
         found = None if base == NOTHING else find_base(checkout, base)
         report = make_plan(checkout, stack, found, progress)

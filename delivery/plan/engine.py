@@ -115,8 +115,15 @@ class Stack:
             complaints.seek(0)
             errors, hints = _diagnostics(_read(events))
             if process.returncode and not errors:
-                errors = [_COLORS.sub("", complaints.read()).strip().removeprefix("error: ") or f"pulumi ended with exit code {process.returncode}"]
+                errors = [_complaint(complaints.read()) or f"pulumi ended with exit code {process.returncode}"]
             return Outcome(errors if process.returncode else [], hints, output.read())
+
+
+def _complaint(text: str) -> str:
+    """The engine's error without the warnings before it."""
+    plain = _COLORS.sub("", text).strip()
+    warnings, error, message = plain.partition("error: ")
+    return message.strip() if error else warnings
 
 
 def _without_ciphertext(value: Any) -> Any:

@@ -24,7 +24,7 @@ def make_plan(checkout: Path, stack: str, base: Base | None, progress: Progress)
         DeliveryError: there is no such stack, or one of the two sides cannot be planned; says which.
         LocalAzureError: the engine is not there and cannot be built.
     """
-    _check_stack(checkout, stack)
+    check_stack(checkout, stack)
     engine = find_engine(checkout, progress)
     with plan_sandbox(checkout, engine) as sandbox:
         planned = Stack(sandbox, stack)
@@ -46,7 +46,12 @@ def make_plan(checkout: Path, stack: str, base: Base | None, progress: Progress)
     )
 
 
-def _check_stack(checkout: Path, stack: str) -> None:
+def check_stack(checkout: Path, stack: str) -> None:
+    """Refuses a stack that has no settings here.
+
+    Raises:
+        DeliveryError: names those that have.
+    """
     if not (checkout / f"Pulumi.{stack}.yaml").is_file():
         known = ", ".join(sorted(path.name.split(".")[1] for path in checkout.glob("Pulumi.*.yaml")))
         raise DeliveryError(f"there is no Pulumi.{stack}.yaml in {checkout}; the stacks with settings here are {known or 'none'}")

@@ -60,7 +60,7 @@ def test_errors_are_told_once_without_colours_and_closing_words(tmp_path: Path, 
 
 def test_an_engine_that_only_complains(tmp_path: Path, project: Path):
     with pytest.raises(DeliveryError) as raised:
-        stack(tmp_path, "echo 'error: invalid stack name' >&2; exit 255").create(project)
+        stack(tmp_path, "echo 'warning: using another' >&2; echo 'error: invalid stack name' >&2; exit 255").create(project)
     assert str(raised.value) == "the stack 'dev' cannot be planned: invalid stack name"
 
 

@@ -5,7 +5,7 @@ UV_VERSION := 0.13.9
 MADE := .venv/made
 
 .DEFAULT_GOAL := help
-.PHONY: help up down preview plans test lint format lock
+.PHONY: help up down preview plans test lint format verify-azure lock
 
 help: ## List the targets.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12

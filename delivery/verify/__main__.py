@@ -19,8 +19,6 @@ from delivery.verify.machine import Shell
 from delivery.verify.steps import Verification
 
 _TIMEOUT = httpx.Timeout(30, connect=5)
-_NODE = "Standard_D2ds_v5"
-_MOST_NODES = 2
 
 
 def main(destroy: bool = typer.Option(False, "--destroy", help="Only end what an earlier run left.")) -> None:
@@ -28,7 +26,7 @@ def main(destroy: bool = typer.Option(False, "--destroy", help="Only end what an
     checkout = stack_file.checkout(Path.cwd())
     location = os.environ.get("VERIFY_AZURE_LOCATION") or "westeurope"
     with httpx.Client(timeout=_TIMEOUT) as client:
-        typer.echo(prices.note(client, location=location, size=_NODE, nodes=_MOST_NODES))
+        typer.echo(prices.note(client, location=location, size=guard.node_size(checkout), nodes=guard.MOST_NODES))
         wanted = guard.meant(checkout, os.environ, typer.prompt if sys.stdin.isatty() else None)
         login = Login()
         caller = login.caller()

@@ -11,6 +11,7 @@ import yaml
 from delivery.azure.errors import AzureError
 
 STACK = "verify"
+MOST_NODES = 2
 _SUBSCRIPTION = "VERIFY_AZURE_SUBSCRIPTION"
 _ADDRESS = "VERIFY_AZURE_ADDRESS"
 _LOCATION = "VERIFY_AZURE_LOCATION"
@@ -59,7 +60,7 @@ def stack_values(checkout: Path, wanted: Meant, deployer: Mapping[str, str]) -> 
     values = {key: value for key, value in _config(checkout / "Pulumi.dev.yaml").items() if not key.startswith("bootstrap:")}
     storage = {**(values.get("converge:modelStorage") or {}), "writeOnceDays": 0}
     storage.pop("contributorGroupId", None)
-    cluster = {**(values.get("converge:cluster") or {}), "minNodes": 1, "maxNodes": 2, "adminGroupIds": []}
+    cluster = {**(values.get("converge:cluster") or {}), "minNodes": 1, "maxNodes": MOST_NODES, "userPools": [], "adminGroupIds": []}
     return {
         **values,
         "azure-native:subscriptionId": wanted.subscription_id,
@@ -71,6 +72,11 @@ def stack_values(checkout: Path, wanted: Meant, deployer: Mapping[str, str]) -> 
         "converge:protectData": True,
         "converge:tags": {"application": "converge", "purpose": "verify-azure"},
     }
+
+
+def node_size(checkout: Path) -> str:
+    """What the nodes will be."""
+    return str((_config(checkout / "Pulumi.dev.yaml").get("converge:cluster") or {}).get("nodeSize", "Standard_D2ds_v5"))
 
 
 def _config(path: Path) -> Mapping[str, Any]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, stop_after_delay, wait_fixed
 
 from delivery.azure.arm import Arm
 from delivery.azure.errors import AzureError
@@ -86,7 +86,9 @@ class Verification:
 
     def _unprotect_and_destroy(self) -> None:
         self._pulumi("state", "unprotect", "--all", "--yes")
-        self._pulumi("destroy", "--yes", "--skip-preview")
+        # Azure frees some things late (networks, locked grants); what the first attempt left, the second takes.
+        again = Retrying(retry=retry_if_exception_type(AzureError), stop=stop_after_attempt(2), wait=wait_fixed(60), sleep=self.sleep, reraise=True)
+        again(self._pulumi, "destroy", "--yes", "--skip-preview", "--continue-on-error")
 
     def destroy_only(self) -> None:
         """Ends what an earlier run left.

@@ -70,7 +70,7 @@ def test_the_stack_is_devs_but_smaller_locked_and_deletable(checkout: Path):
     assert values["azure-native:subscriptionId"] == _MINE
     assert values["converge:protectData"] is True
     assert values["converge:modelStorage"] == {"softDeleteDays": 9, "writeOnceDays": 0}
-    assert values["converge:cluster"] == {"minNodes": 1, "maxNodes": 2, "nodeSize": "Standard_D2ds_v5", "adminGroupIds": []}
+    assert values["converge:cluster"] == {"minNodes": 1, "maxNodes": 2, "userPools": [], "nodeSize": "Standard_D2ds_v5", "adminGroupIds": []}
     assert values["converge:allowedIpRanges"] == ["203.0.113.7"]
     assert values["converge:deployer"] == deployer
     assert not any(key.startswith("bootstrap:") for key in values)

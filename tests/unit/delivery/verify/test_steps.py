@@ -148,9 +148,16 @@ def test_publishing_waits_for_the_grant(tmp_path: Path):
     assert machine.done.count("converge model publish") == 4
 
 
+def test_what_azure_frees_late_is_destroyed_by_a_second_attempt(tmp_path: Path):
+    machine = Pretending(fails_at=_MADE + 1)
+    verification(machine, tmp_path).run()
+    assert machine.done.count("pulumi destroy") == 2
+    assert machine.done[-1] == "pulumi stack rm"
+
+
 def test_what_could_not_be_destroyed_is_told_loudly(tmp_path: Path):
     said: list[str] = []
-    machine = Pretending(fails_at=_MADE + 1)
+    machine = Pretending(fails_at=_MADE + 1, times=2)
     with pytest.raises(AzureError, match="NOT EVERYTHING IS DESTROYED, AND IT COSTS MONEY: it failed"):
         verification(machine, tmp_path, say=said.append).run()
     assert any("--destroy" in line for line in said)

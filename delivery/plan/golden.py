@@ -45,8 +45,7 @@ def golden_plan(checkout: Path, stack: str, progress: Progress) -> str:
     """The golden plan of a stack, as it is now."""
     with tempfile.TemporaryDirectory(prefix="converge-golden-") as made:
         project = Path(made) / "project"
-        shutil.copytree(checkout, project, ignore=lambda folder, names: _left_out(names, top=Path(folder) == checkout))
-        (project / ".venv").symlink_to(checkout / ".venv")
+        copy_of_program(checkout, project)
         lock = project / "locks" / f"{stack}.json"
         sampled = not lock.is_file()
         if sampled:
@@ -55,6 +54,12 @@ def golden_plan(checkout: Path, stack: str, progress: Progress) -> str:
         report = make_plan(project, stack, None, progress)
     model = "a sample model, since its lock is not there yet" if sampled else "the models of its lock"
     return f"<!-- Made by `make plans`: the stack from nothing, with {model}. -->\n{markdown.render(masked(report), full=True)}"
+
+
+def copy_of_program(checkout: Path, folder: Path) -> None:
+    """Copies what a program reads: no tests, no documents, nothing that is made."""
+    shutil.copytree(checkout, folder, ignore=lambda place, names: _left_out(names, top=Path(place) == checkout))
+    (folder / ".venv").symlink_to(checkout / ".venv")
 
 
 def _left_out(names: Sequence[str], *, top: bool) -> set[str]:

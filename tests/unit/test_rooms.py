@@ -17,11 +17,12 @@ ALLOWED: dict[str, set[str]] = {
     "policies": {"policies"},
     "local_azure": {"local_azure"},
     "delivery": {"delivery", "local_azure", "model_store", "policies"},
+    "benchmarks": {"delivery", "local_azure"},
     "app_template/app": {"app"},
     "app_template/build": set(),
     "app_template/training": {"app", "training"},
 }
-ROOMS = {"cli", "delivery", "settings", "components", "model_store", "local_azure", "policies", "app", "training", "app_template", "tests"}
+ROOMS = {"benchmarks", "cli", "delivery", "settings", "components", "model_store", "local_azure", "policies", "app", "training", "app_template", "tests"}
 
 
 def files_of(room: str) -> list[Path]:

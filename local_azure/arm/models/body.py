@@ -3,7 +3,7 @@
 from typing import Any
 
 from local_azure.arm.models import Property, Shape, chosen_shape, model_of
-from local_azure.arm.wire import Secret
+from local_azure.arm.wire import UNKNOWN, Secret, has_unknown, plain
 
 
 def body_of(pulumi_type: str, inputs: dict[str, Any]) -> dict[str, Any]:
@@ -27,8 +27,10 @@ def _object(namespace: str, shape: Shape, value: dict[str, Any]) -> dict[str, An
 def _value(namespace: str, declared: Property, kind: str, value: Any) -> Any:
     if isinstance(value, Secret):
         return Secret(_value(namespace, declared, kind, value.value))
+    if declared.as_map and isinstance(value, list):
+        return UNKNOWN if has_unknown(value) else {plain(one): {} for one in value}
     if kind.startswith("[") and isinstance(value, list):
-        return {one: {} for one in value} if declared.as_map else [_value(namespace, declared, kind[1:-1], item) for item in value]
+        return [_value(namespace, declared, kind[1:-1], item) for item in value]
     if kind.startswith("{") and isinstance(value, dict):
         return {name: _value(namespace, declared, kind[1:-1], item) for name, item in value.items()}
     if kind[0].isupper() and isinstance(value, dict):

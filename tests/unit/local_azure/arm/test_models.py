@@ -87,6 +87,8 @@ def test_what_is_secret_or_not_known_yet_stays_so_in_the_body():
     inputs = {"location": UNKNOWN, "kind": Secret("StorageV2"), "allowSharedKeyAccess": UNKNOWN}
     body = body_of("azure-native:storage:StorageAccount", inputs)
     assert body == {"location": UNKNOWN, "kind": Secret("StorageV2"), "properties": {"allowSharedKeyAccess": UNKNOWN}}
+    identity = {"identity": {"type": "UserAssigned", "userAssignedIdentities": ["/one", UNKNOWN]}}
+    assert body_of("azure-native:storage:StorageAccount", identity)["identity"]["userAssignedIdentities"] is UNKNOWN
 
 
 def own_form(model: type[Any], body: dict[str, Any]) -> dict[str, Any]:

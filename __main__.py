@@ -64,7 +64,7 @@ def main(chosen: settings.Settings, contexts: dict[str, build_context.BuildConte
         gateways=stack.gateways,
         **{**stack.cluster.plain_values, **stack.ingress.model_dump(), **subnets, **watched, **closed},
     )
-    cluster = KubernetesCluster("converge-cluster", cluster_args)
+    cluster = KubernetesCluster("converge-cluster", cluster_args, kept)
     # Without the identifier a kubeconfig that reads differently would replace every object.
     access: Values = {"kubeconfig": cluster.kubeconfig, "cluster_identifier": cluster.cluster_id, "enable_server_side_apply": True}
     workloads = pulumi.ResourceOptions(providers=[kubernetes.Provider("converge-workloads", **access, opts=pulumi.ResourceOptions(parent=cluster))])
@@ -80,7 +80,13 @@ def main(chosen: settings.Settings, contexts: dict[str, build_context.BuildConte
 
     services = {}
     for service, locked in chosen.deployed:
-        source: Values = {"context": contexts[service.app], "base_image": stack.base_image, "model_store": models.container_url}
+        source: Values = {
+            "context": contexts[service.app],
+            "base_image": stack.base_image,
+            "model_store": models.container_url,
+            "reading": models.reading,
+            "pushing": registry.pushing,
+        }
         image_args = ApplicationImageArgs(registry=registry.login_server, repository=service.name, model=locked.model, pinned_digest=locked.image, **source)
         image = ApplicationImage(f"{service.name}-image", image_args).image
         size: Values = {"min_replicas": service.replicas.min, "max_replicas": service.replicas.max, **service.resources.model_dump()}

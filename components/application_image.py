@@ -2,21 +2,26 @@
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import pulumi
 import pulumi_docker_build as docker_build
 
 from components import naming
 from components.build_context import BuildContext
+from components.model_reading import may_read_models
+from components.patience import AwaitedGrant
+from components.registry_login import logins
+from components.rights import is_simulated, proven
 from model_store import LockedModel, ModelStore, ModelStoreError, authorities
 
 _SECRETS = {"model_url": "model.onnx", "golden_url": "golden.json", "manifest_url": "manifest.json"}
 """BuildKit secrets of the Dockerfile's model stage, and the file that each URL leads to."""
 _AUTHORITIES = "ca_certificates"
 """One more, which is no secret: handed over like one it is neither in a layer nor a reason to build again."""
-_PREVIEWED_SECRET = "asked for in an update only"  # noqa: S105 - a placeholder; a preview needs no access to the store
+_PREVIEWED_SECRET = "asked for in an update only"  # noqa: S105 - a placeholder; neither a preview nor a simulation asks the store
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +39,11 @@ class ApplicationImageArgs:
     model: LockedModel
     """The model that goes into the image."""
     model_store: pulumi.Input[str]
-    """URL of the container with the models; known only once we may read there."""
+    """URL of the container with the models; known only once we were granted to read there."""
+    reading: Sequence[AwaitedGrant] = ()
+    """What reading there needs; waited for until it counts."""
+    pushing: Sequence[AwaitedGrant] = ()
+    """What pushing to the registry needs; waited for until it counts."""
     pinned_digest: str | None = None
     """Digest of an image built before, which is used as it is. Plain, because it decides whether an image is built."""
 
@@ -55,15 +64,18 @@ class ApplicationImage(pulumi.ComponentResource):
     def _build(self, name: str, args: ApplicationImageArgs, repository: pulumi.Output[str]) -> pulumi.Output[str]:
         build_args = _build_args(args)
         tag = naming.image_tag(args.context.sha256, json.dumps(build_args, sort_keys=True))
+        # Both here, where they are needed: a pinned image asks neither store nor registry.
+        store = proven(args.model_store, may_read_models, what="the right to read models", grants=args.reading)
         image = docker_build.Image(
             f"{name}-image",
             tags=[pulumi.Output.concat(repository, ":", tag)],
             context=docker_build.BuildContextArgs(location=args.context.location),
             dockerfile=docker_build.DockerfileArgs(location=f"{args.context.location}/Dockerfile"),
             build_args=build_args,
-            secrets=pulumi.Output.secret(pulumi.Output.from_input(args.model_store).apply(lambda url: _build_secrets(url, args.model))),
+            secrets=pulumi.Output.secret(store.apply(lambda url: _build_secrets(url, args.model))),
             # A new signature is no reason to build: what is downloaded is decided by the hashes among the arguments.
             ignore_secrets_in_diff_calculation=[*_SECRETS, _AUTHORITIES],
+            registries=logins(args.registry, args.pushing),
             labels=_labels(args),
             platforms=[docker_build.Platform.LINUX_AMD64],
             push=True,
@@ -99,7 +111,7 @@ def _labels(args: ApplicationImageArgs) -> dict[str, str]:
 
 
 async def _build_secrets(store_url: str, model: LockedModel) -> Mapping[str, str]:
-    if pulumi.runtime.is_dry_run():
+    if pulumi.runtime.is_dry_run() or is_simulated(urlsplit(store_url).hostname or ""):
         return dict.fromkeys((*_SECRETS, _AUTHORITIES), _PREVIEWED_SECRET)
     try:
         urls = await asyncio.to_thread(_ask_store, store_url, model)

@@ -16,6 +16,8 @@ _PODS, _SERVICES, _DNS = "192.168.0.0/16", "172.16.0.0/16", "172.16.0.10"
 _SYSTEM_ONLY = "CriticalAddonsOnly=true:NoSchedule"
 _CLEANED_HOURS = 48
 """How often images that nothing runs any more leave a node."""
+FIXED_NODES = ("vmSize", "availabilityZones", "enableEncryptionAtHost", "osDiskType", "osDiskSizeGB", "vnetSubnetID")
+"""What Azure never changes in a pool that exists (learn.microsoft.com/azure/aks: resize-node-pool, availability-zones, enable-host-encryption)."""
 _OUTBOUND = {"natGateway": "userAssignedNATGateway"}
 """AKS' word for ours, where it has another one: the gateway is ours, at our subnet."""
 

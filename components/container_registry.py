@@ -8,9 +8,10 @@ from pulumi_azure_native import authorization, containerregistry
 
 from components import azure_ids
 from components.diagnostics import diagnostics
+from components.patience import AwaitedGrant
 from components.private_access import PrivateAccess, private_endpoint
 from components.resource_group import group_name
-from components.role_grants import Principal, Role, after, grant
+from components.role_grants import Principal, Role, after, awaited, grant
 
 _PREMIUM = "Premium"
 _RESTORABLE_DAYS = 7
@@ -51,12 +52,15 @@ class ContainerRegistry(pulumi.ComponentResource):
     registry_id: pulumi.Output[str]
     """Azure resource id: the scope of grants to pull."""
     login_server: pulumi.Output[str]
-    """Host name that images are named by. Known only once the deployer may push there."""
+    """Host name that images are named by. Known only once the deployer was granted to push there."""
+    pushing: Sequence[AwaitedGrant]
+    """What whoever pushes waits for: a grant counts everywhere only after a while."""
 
     def __init__(self, name: str, args: ContainerRegistryArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("converge:index:ContainerRegistry", name, None, opts)
         registry = _adopted(args, self) if args.registry_id else _created(name, args, self)
         push = grant(f"{name}-push", role=Role.ACR_PUSH, scope=registry.id, principal=args.deployer, parent=self)
+        self.pushing = [awaited(Role.ACR_PUSH, registry.id, args.deployer, "the deployer")]
         self.registry_id = registry.id
         self.login_server = after(registry.login_server, push, *registry.ways)
         self.register_outputs({"registry_id": self.registry_id, "login_server": self.login_server})
@@ -74,7 +78,9 @@ class _Registry:
 def _created(name: str, args: ContainerRegistryArgs, parent: pulumi.Resource) -> _Registry:
     child = pulumi.ResourceOptions(parent=parent)
     group = group_name(f"{name}-group", existing=args.resource_group_id, tags=args.tags, parent=parent)
-    registry = containerregistry.Registry(f"{name}-registry", _registry(args, group), opts=child)
+    # Zones are chosen when a registry is made; a change of its tier later must not make it anew, with its images.
+    fixed = pulumi.ResourceOptions(parent=parent, ignore_changes=["zoneRedundancy"])
+    registry = containerregistry.Registry(f"{name}-registry", _registry(args, group), opts=fixed)
     if args.locked:
         authorization.ManagementLockByScope(
             f"{name}-lock", scope=registry.id, level=authorization.LockLevel.CAN_NOT_DELETE, notes="Holds the images of every release.", opts=child

@@ -11,14 +11,22 @@ from pulumi_azure_native import containerservice, managedidentity
 
 from components import azure_ids, cluster_body
 from components.cluster_args import KubernetesClusterArgs
+from components.cluster_entry import may_deploy
 from components.diagnostics import diagnostics
 from components.resource_group import group_name
-from components.role_grants import Principal, Role, after, grant
+from components.rights import proven
+from components.role_grants import Principal, Role, after, awaited, grant
+from components.spreading_grants import retrying
 
 _UPGRADES = ("aksManagedAutoUpgradeSchedule", "aksManagedNodeOSUpgradeSchedule")
 """AKS' own names for the two kinds of upgrade that it does by itself."""
 _RECORDED = ("kube-audit-admin", "guard", "cluster-autoscaler", "kube-controller-manager")
 """Who changed what, who was let in, why nodes came and went; the whole audit log would cost many times more."""
+
+_AZURES_OWN = ["kubernetesVersion", "agentPoolProfiles[*].count", "agentPoolProfiles[*].orchestratorVersion"]
+"""What Azure changes by itself: the upgrade channel the version, the autoscaler the count. Paths are camelCase, or they have no effect."""
+_FIXED = [f"agentPoolProfiles[*].{name}" for name in cluster_body.FIXED_NODES]
+"""What Azure cannot change in a pool: the plan is to say that the cluster is made anew, instead of Azure refusing half-way through an update."""
 
 
 class KubernetesCluster(pulumi.ComponentResource):
@@ -41,7 +49,9 @@ class KubernetesCluster(pulumi.ComponentResource):
         admin = grant(f"{name}-deployer", role=Role.AKS_RBAC_CLUSTER_ADMIN, scope=cluster.id, principal=args.deployer, parent=self)
         self.resource_group_name, self.cluster_name, self.cluster_id = cluster.group, cluster.name, cluster.id
         self.vault_reader = self._vault_reader(name, args, cluster) if args.gateways else pulumi.Output.from_input("")
-        self.kubeconfig = after(_kubeconfig(cluster, self), admin, *cluster.ready)
+        entering = [awaited(Role.AKS_RBAC_CLUSTER_ADMIN, cluster.id, args.deployer, "the deployer")]
+        ready = after(_kubeconfig(cluster, self), admin, *cluster.ready)
+        self.kubeconfig = proven(ready, may_deploy, what="the right to deploy to the cluster", grants=entering)
         self.register_outputs(
             {
                 "resource_group_name": self.resource_group_name,
@@ -77,28 +87,37 @@ def _created(name: str, args: KubernetesClusterArgs, parent: pulumi.Resource) ->
     kubelet = managedidentity.UserAssignedIdentity(f"{name}-kubelet", resource_group_name=group, tags=args.tags, opts=child)
     # All before the cluster: AKS checks the control plane's when it is created, and pods would start without the pull (Azure needs minutes to spread a grant).
     manager, puller = _principal(control_plane.principal_id), _principal(kubelet.principal_id)
-    grants = [
-        grant(f"{name}-operates-kubelet", role=Role.MANAGED_IDENTITY_OPERATOR, scope=kubelet.id, principal=manager, parent=parent),
-        grant(f"{name}-joins-nodes", role=Role.NETWORK_CONTRIBUTOR, scope=args.node_subnet_id, principal=manager, parent=parent),
-        grant(f"{name}-joins-api-server", role=Role.NETWORK_CONTRIBUTOR, scope=args.api_server_subnet_id, principal=manager, parent=parent),
-        grant(f"{name}-pull", role=Role.ACR_PULL, scope=args.registry_id, principal=puller, parent=parent),
-    ]
+    needed = {
+        "operates-kubelet": (Role.MANAGED_IDENTITY_OPERATOR, kubelet.id),
+        "joins-nodes": (Role.NETWORK_CONTRIBUTOR, args.node_subnet_id),
+        "joins-api-server": (Role.NETWORK_CONTRIBUTOR, args.api_server_subnet_id),
+    }
+    grants = [grant(f"{name}-{what}", role=role, scope=scope, principal=manager, parent=parent) for what, (role, scope) in needed.items()]
+    grants.append(grant(f"{name}-pull", role=Role.ACR_PULL, scope=args.registry_id, principal=puller, parent=parent))
+    spreading = [awaited(role, scope, manager, "the cluster's control plane") for role, scope in needed.values()]
     identity = containerservice.UserAssignedIdentityArgs(resource_id=kubelet.id, client_id=kubelet.client_id, object_id=kubelet.principal_id)
     cluster = containerservice.ManagedCluster(
         f"{name}-aks",
         cluster_body.cluster(args, group, control_plane=control_plane.id, kubelet=identity),
-        opts=pulumi.ResourceOptions(
-            parent=parent,
-            depends_on=grants,
-            # Azure changes these by itself: the upgrade channel the version, the autoscaler the count. Paths are camelCase, or they have no effect.
-            ignore_changes=["kubernetesVersion", "agentPoolProfiles[*].count", "agentPoolProfiles[*].orchestratorVersion"],
+        opts=pulumi.ResourceOptions.merge(
+            pulumi.ResourceOptions(parent=parent, depends_on=grants, ignore_changes=_AZURES_OWN, replace_on_changes=_FIXED), retrying(f"{name}-aks", spreading)
         ),
     )
     pools = [
         containerservice.AgentPool(
             f"{name}-{pool.name}",
             **cluster_body.user_pool(args, pool, group, cluster.name),
-            opts=pulumi.ResourceOptions(parent=parent, ignore_changes=["count", "orchestratorVersion"]),
+            opts=pulumi.ResourceOptions.merge(
+                pulumi.ResourceOptions(
+                    parent=parent,
+                    ignore_changes=["count", "orchestratorVersion"],
+                    replace_on_changes=list(cluster_body.FIXED_NODES),
+                    # Its name is taken while the old one is there. A pool of another name comes before the old one goes.
+                    delete_before_replace=True,
+                    protect=False,
+                ),
+                retrying(f"{name}-{pool.name}", spreading),
+            ),
         )
         for pool in args.user_pools
     ]

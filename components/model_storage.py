@@ -8,9 +8,10 @@ from pulumi_azure_native import authorization, storage
 
 from components import azure_ids
 from components.diagnostics import diagnostics
+from components.patience import AwaitedGrant
 from components.private_access import PrivateAccess, private_endpoint
 from components.resource_group import group_name
-from components.role_grants import Principal, Role, after, grant
+from components.role_grants import Principal, Role, after, awaited, grant
 from components.storage_account import blob_service, storage_account
 
 CONTAINER = "models"
@@ -61,16 +62,20 @@ class ModelStorage(pulumi.ComponentResource):
     account_id: pulumi.Output[str]
     """Azure resource id of the storage account."""
     container_url: pulumi.Output[str]
-    """URL of the container, https://<account>.blob.core.windows.net/models. Known only once the deployer may read there."""
+    """URL of the container, https://<account>.blob.core.windows.net/models. Known only once the deployer was granted to read there."""
+    reading: Sequence[AwaitedGrant]
+    """What whoever reads there waits for: a grant counts everywhere only after a while."""
 
     def __init__(self, name: str, args: ModelStorageArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("converge:index:ModelStorage", name, None, opts)
         store = _adopted(args, self) if args.account_id else _created(name, args, self)
-        delegator = grant(f"{name}-delegator", role=Role.STORAGE_BLOB_DELEGATOR, scope=store.account_id, principal=args.deployer, parent=self)
-        reader = grant(f"{name}-reader", role=Role.STORAGE_BLOB_DATA_READER, scope=store.container_id, principal=args.deployer, parent=self)
+        (delegate, account), (read, container) = _rights_to_read(store)
+        delegator = grant(f"{name}-delegator", role=delegate, scope=account, principal=args.deployer, parent=self)
+        reader = grant(f"{name}-reader", role=read, scope=container, principal=args.deployer, parent=self)
         if args.contributor_group_id:
             publishers = Principal(id=args.contributor_group_id, type="Group")
             grant(f"{name}-publishers", role=Role.STORAGE_BLOB_DATA_CONTRIBUTOR, scope=store.container_id, principal=publishers, parent=self)
+        self.reading = [awaited(*right, args.deployer, "the deployer") for right in _rights_to_read(store)]
         self.account_name, self.account_id = store.account_name, store.account_id
         self.container_url = after(pulumi.Output.concat(store.endpoint, CONTAINER), delegator, reader, *store.ways)
         self.register_outputs({"account_name": self.account_name, "account_id": self.account_id, "container_url": self.container_url})
@@ -85,6 +90,10 @@ class _Store:
     container_id: pulumi.Output[str]
     endpoint: pulumi.Output[str]
     ways: Sequence[pulumi.CustomResource] = ()
+
+
+def _rights_to_read(store: _Store) -> list[tuple[Role, pulumi.Input[str]]]:
+    return [(Role.STORAGE_BLOB_DELEGATOR, store.account_id), (Role.STORAGE_BLOB_DATA_READER, store.container_id)]
 
 
 def _created(name: str, args: ModelStorageArgs, parent: pulumi.Resource) -> _Store:
@@ -102,7 +111,8 @@ def _created(name: str, args: ModelStorageArgs, parent: pulumi.Resource) -> _Sto
         public_access=storage.PublicAccess.NONE,
         immutable_storage_with_versioning=storage.ImmutableStorageWithVersioningArgs(enabled=True) if args.write_once_days else None,
         # Versioning first, so that there is no moment in which a model could be overwritten without a trace.
-        opts=pulumi.ResourceOptions(parent=parent, depends_on=[blobs]),
+        # Write-once can be chosen only when the container is made; the plan is to say so instead of Azure, half-way through an update.
+        opts=pulumi.ResourceOptions(parent=parent, depends_on=[blobs], replace_on_changes=["immutableStorageWithVersioning"], delete_before_replace=True),
     )
     if args.write_once_days:
         storage.BlobContainerImmutabilityPolicy(

@@ -7,6 +7,7 @@ import pulumi
 from pulumi_azure_native import authorization
 
 from components import naming
+from components.patience import AwaitedGrant
 
 
 class Role(Enum):
@@ -21,6 +22,19 @@ class Role(Enum):
     NETWORK_CONTRIBUTOR = "4d97b98b-1d4f-4787-a291-c67834d212e7"
     AKS_RBAC_CLUSTER_ADMIN = "b1ff04bb-8a4e-4dc4-8eb5-8693973ce19b"
     KEY_VAULT_SECRETS_USER = "4633458b-17de-408a-b874-0445c86b69e6"
+
+    @property
+    def title(self) -> str:
+        """Azure's own name of the role."""
+        return _TITLES.get(self, self.name.replace("_", " ").title())
+
+
+_TITLES = {
+    Role.ACR_PULL: "AcrPull",
+    Role.ACR_PUSH: "AcrPush",
+    Role.AKS_RBAC_CLUSTER_ADMIN: "Azure Kubernetes Service RBAC Cluster Admin",
+}
+"""Names that are not just the words."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,8 +62,14 @@ def grant(name: str, *, role: Role, scope: pulumi.Input[str], principal: Princip
         principal_type=principal.type or pulumi.Output.from_input(None),
         scope=scope,
         # A grant holds no data: protecting it would only make it impossible to change who deploys.
-        opts=pulumi.ResourceOptions(parent=parent, delete_before_replace=True, protect=False),
+        # Azure changes nothing of an assignment but its condition (learn.microsoft.com/rest/api/authorization/role-assignments).
+        opts=pulumi.ResourceOptions(parent=parent, delete_before_replace=True, replace_on_changes=["principalType", "roleDefinitionId"], protect=False),
     )
+
+
+def awaited(role: Role, scope: pulumi.Input[str], principal: Principal, holder: str) -> AwaitedGrant:
+    """The same grant as something to wait for: Azure needs minutes to let it count everywhere."""
+    return AwaitedGrant(role=role.title, scope=scope, principal_id=principal.id, holder=holder)
 
 
 def after(value: pulumi.Input[str], *needed: pulumi.CustomResource) -> pulumi.Output[str]:

@@ -237,12 +237,20 @@ class Network(Typed):
     registry_zone_id: DnsZoneId = Field(default="", description="Zone privatelink.azurecr.io that exists already; one is made unless given.")
 
 
+def _quota(gigabytes: int) -> int:
+    if gigabytes == 0:
+        raise ValueError("a whole number from 1 to 1000, or -1 for no limit")
+    return gigabytes
+
+
 class Monitoring(Typed):
     """Logs, metrics and alerts."""
 
     enabled: bool = Field(default=False, description="Log Analytics, managed Prometheus, container insights and alerts.")
     retention_days: int = Field(default=30, ge=30, le=730, description="How long logs are kept.")
-    daily_quota_gb: int = Field(default=-1, ge=-1, le=1000, description="Most gigabytes of logs a day, after which none are taken; -1 for any.")
+    daily_quota_gb: Annotated[int, AfterValidator(_quota)] = Field(
+        default=-1, ge=-1, le=1000, description="Most gigabytes of logs a day, then no more are taken; -1 for no limit."
+    )
     alert_emails: Annotated[tuple[EmailAddress, ...], AfterValidator(no_repeats)] = Field(default=(), description="Who gets alerts.")
     resource_group_id: ResourceGroupId = Field(default="", description="Resource group that exists already; one is made unless given.")
 

@@ -29,7 +29,7 @@ class StackSettings(Typed):
         default=(), description="Public addresses that may reach storage and the cluster's API server; nobody else can."
     )
     deployer: Deployer = Field(default=Deployer(), description="Who deploys.")
-    protect_data: bool = Field(default=False, description="Refuse any update that would delete the models or the images, and lock them in Azure.")
+    protect_data: bool = Field(default=False, description="Refuse any update that would delete models, images or cluster, and lock the first two in Azure.")
     policies: Literal["warn", "refuse"] = Field(default="warn", description="What the policy pack does with a plan that breaks a rule.")
     tags: dict[str, str] = Field(default={}, description="Tags of every Azure resource.")
 

@@ -18,6 +18,9 @@ from local_azure.arm.wire import UNKNOWN, has_unknown
 _NAMESPACE = uuid.UUID("6f1d2a52-3f0b-4c5e-9f0b-5d1c0a7be001")
 """Makes the ids that Azure would draw at random, the same each time for the same resource."""
 
+NOWHERE = ".invalid"
+"""Ends every host name behind which no service stands: reserved for names that never lead anywhere (RFC 6761). A name of Azure's own could be somebody's."""
+
 Properties = dict[str, Any]
 
 

@@ -1,6 +1,6 @@
 """Microsoft.ContainerRegistry."""
 
-from local_azure.arm.spec import Context, NameRule, Properties, ResourceType
+from local_azure.arm.spec import NOWHERE, Context, NameRule, Properties, ResourceType
 from local_azure.arm.types.registry_rules import REGISTRY_RULES
 
 
@@ -11,7 +11,7 @@ def _registry(context: Context, _identifier: str, inputs: Properties) -> Propert
         "type": "Microsoft.ContainerRegistry/registries",
         "provisioningState": "Succeeded",
         "creationDate": "2026-01-01T00:00:00.0000000Z",
-        "loginServer": context.services.registry or f"{name.lower()}.azurecr.io",
+        "loginServer": context.services.registry or f"{name.lower()}.azurecr.io{NOWHERE}",
         "dataEndpointHostNames": [],
     }
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from local_azure.arm.spec import Context, NameRule, Properties, ResourceType, at, basics, drawn_id, short_hash, with_identities
+from local_azure.arm.spec import NOWHERE, Context, NameRule, Properties, ResourceType, at, basics, drawn_id, short_hash, with_identities
 from local_azure.arm.types.cluster_relations import CLUSTER_RELATIONS
 from local_azure.arm.types.cluster_rules import CLUSTER_RULES, POOL_RULES
 from local_azure.arm.wire import UNKNOWN
@@ -19,7 +19,7 @@ def _cluster(context: Context, identifier: str, inputs: Properties) -> Propertie
         "type": "Microsoft.ContainerService/ManagedClusters",
         "provisioningState": "Succeeded",
         "powerState": {"code": "Running"},
-        "fqdn": f"{fqdn_prefix(inputs)}-{short_hash(identifier)}.hcp.{inputs['location']}.azmk8s.io",
+        "fqdn": f"{fqdn_prefix(inputs)}-{short_hash(identifier)}.hcp.{inputs['location']}.azmk8s.io{NOWHERE}",
         "currentKubernetesVersion": version if version.count(".") > 1 else f"{version}.{_NEWEST_PATCH}",
         "nodeResourceGroup": inputs.get("nodeResourceGroup") or f"MC_{inputs['resourceGroupName']}_{inputs['resourceName']}_{inputs['location']}",
         "maxAgentPools": 100,

@@ -1,6 +1,6 @@
 """Microsoft.Storage."""
 
-from local_azure.arm.spec import Context, NameRule, Properties, ResourceType, basics, short_hash
+from local_azure.arm.spec import NOWHERE, Context, NameRule, Properties, ResourceType, basics, short_hash
 from local_azure.arm.types.storage_rules import ACCOUNT_RULES, BLOB_SERVICE_RULES, CONTAINER_RELATIONS
 
 _ACCOUNT_ID = "/subscriptions/{subscription}/resourceGroups/{resourceGroupName}/providers/Microsoft.Storage/storageAccounts/{accountName}"
@@ -10,8 +10,8 @@ _CREATED = "2026-01-01T00:00:00.0000000Z"
 
 def _account(context: Context, _identifier: str, inputs: Properties) -> Properties:
     name = inputs["accountName"]
-    blob = context.services.blob_endpoint(name) or f"https://{name}.blob.core.windows.net/"
-    others = {kind: f"https://{name}.{kind}.core.windows.net/" for kind in ("dfs", "file", "queue", "table", "web")}
+    blob = context.services.blob_endpoint(name) or f"https://{name}.blob.core.windows.net{NOWHERE}/"
+    others = {kind: f"https://{name}.{kind}.core.windows.net{NOWHERE}/" for kind in ("dfs", "file", "queue", "table", "web")}
     return {
         "name": name,
         "type": "Microsoft.Storage/storageAccounts",

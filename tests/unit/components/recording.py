@@ -2,18 +2,45 @@
 
 import asyncio
 import base64
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import copy_context
 from dataclasses import dataclass, field
 from typing import Any
+from unittest.mock import patch
 
 import pulumi
 from google.protobuf import empty_pb2, struct_pb2
 from pulumi.runtime import mocks
 from pulumi.runtime.proto import engine_pb2, resource_pb2
 
+from components import application_image, kubernetes_cluster, registry_login
+
 SUBSCRIPTION = "/subscriptions/11111111-2222-3333-4444-555555555555"
-KUBECONFIG = "apiVersion: v1\nkind: Config\n"
+TOKEN = "a-registry-token"
+KUBECONFIG = """\
+apiVersion: v1
+kind: Config
+current-context: converge
+clusters:
+- name: converge
+  cluster:
+    server: https://converge.hcp.westeurope.azmk8s.io.invalid
+contexts:
+- name: converge
+  context:
+    cluster: converge
+    user: clusterUser
+users:
+- name: clusterUser
+  user:
+    exec:
+      apiVersion: client.authentication.k8s.io/v1beta1
+      command: kubelogin
+      args:
+      - get-token
+"""
+"""As a simulated Azure gives it: behind the server's name nobody is asked for a right."""
 DIGEST = f"sha256:{'e' * 64}"
 CLIENT = {"objectId": "us", "tenantId": "our-tenant", "clientId": "our-client", "subscriptionId": SUBSCRIPTION.rpartition("/")[2]}
 CLIENT_CONFIG = "azure-native:authorization:getClientConfig"
@@ -102,6 +129,8 @@ class Recording:
     outputs: dict[str, dict[str, Any]] = field(default_factory=dict)
     """What components and the stack registered as outputs, by URN."""
     calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    probes: list[tuple[str, str]] = field(default_factory=list)
+    """Which right was proven, and of what."""
     logs: list[str] = field(default_factory=list)
 
     def of(self, kind: str) -> list[Registered]:
@@ -363,9 +392,25 @@ def record(
 
         asyncio.run(_run_quietly(program))
 
-    # Pulumi keeps everything about a run in context variables.
-    copy_context().run(run)
+    with _nothing_goes_out(recording):
+        # Pulumi keeps everything about a run in context variables.
+        copy_context().run(run)
     return recording
+
+
+@contextmanager
+def _nothing_goes_out(recording: Recording) -> Iterator[None]:
+    """What an update asks of services outside is answered here at once, and kept: the probes themselves have tests on the wire."""
+
+    def probe(name: str) -> Callable[[str], None]:
+        return lambda value: recording.probes.append((name, value))
+
+    with (
+        patch.object(application_image, "may_read_models", probe("may read models")),
+        patch.object(kubernetes_cluster, "may_deploy", probe("may deploy")),
+        patch.object(registry_login, "_password", lambda host: recording.probes.append(("may push", host)) or TOKEN),
+    ):
+        yield
 
 
 async def _run_quietly(program: Callable[[], object]) -> None:

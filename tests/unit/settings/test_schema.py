@@ -372,6 +372,8 @@ def test_a_base_image_is_named_by_digest(image: str):
         ({"cluster": {"maintenance": {"utcOffset": "+01:00", "start": "23:30"}}}, True),
         ({"monitoring": {"alertEmails": ["a@example.com", "a@example.com"]}}, False),
         ({"policies": "ignore"}, False),
+        ({"monitoring": {"dailyQuotaGb": 0}}, False),
+        ({"monitoring": {"dailyQuotaGb": 1}}, True),
         ({"services": []}, True),
         ({"protect_data": True}, False),
     ],

@@ -36,7 +36,7 @@ def test_an_account_inherits_the_groups_location_and_answers_like_azure(tmp_path
     identifier, outputs = arm.put(STORAGE_ACCOUNT, dict(ACCOUNT))
     assert identifier == f"/subscriptions/{SUBSCRIPTION}/resourceGroups/data/providers/Microsoft.Storage/storageAccounts/models123"
     assert outputs["primaryLocation"] == "westeurope"
-    assert outputs["primaryEndpoints"]["blob"] == "https://models123.blob.core.windows.net/"
+    assert outputs["primaryEndpoints"]["blob"] == "https://models123.blob.core.windows.net.invalid/"
 
 
 def test_a_resource_without_its_group_or_parent_is_refused(tmp_path: Path):

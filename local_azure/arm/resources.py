@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from local_azure.arm import behaviour, diff, grants, locks
+from local_azure.arm.adopted import Adopted, assumed
 from local_azure.arm.clock import Clock
 from local_azure.arm.errors import ArmError, OperationFailedError, PluginError
 from local_azure.arm.faults import FaultBox, Operation
@@ -26,6 +27,7 @@ class Resources:
     def __init__(self, state: State, context: Context) -> None:
         self.context = context
         self.faults = FaultBox(state.folder)
+        self._adopted = Adopted(state.folder)
         self._state = state
 
     def put(self, kind: ResourceType, inputs: Properties, *, operation: Operation | None = None, urn: str = "") -> tuple[str, Properties]:
@@ -157,7 +159,7 @@ class Resources:
 
     def _check_parent(self, kind: ResourceType, inputs: Properties, resources: Records) -> None:
         parent = kind.parent_of(self.context, inputs)
-        if parent is None or parent.lower() in resources:
+        if parent is None or parent.lower() in resources or self._adopted.has(parent):
             return
         name = parent.rsplit("/", 1)[-1]
         if "/providers/" in parent:
@@ -215,16 +217,13 @@ class Resources:
         return found, self.answer(found, resources)
 
     def get(self, kind: ResourceType, inputs: Properties) -> Record:
-        """A resource by the names in its id.
-
-        Raises:
-            ArmError: there is none.
-        """
+        """A resource by the names in its id. One that the simulation has not made is assumed to be there, and from then on counts as adopted."""
         identifier = kind.id_of(self.context, inputs)
         found = self._state.find(identifier)
-        if found is None:
-            raise ArmError("ResourceNotFound", f"The Resource '{identifier.split('/providers/')[-1]}' was not found.", 404)
-        return found
+        if found is not None:
+            return found
+        self._adopted.add(identifier)
+        return assumed(kind, self.context, inputs)
 
 
 def _overlaid(under: Properties, over: Mapping[str, Any]) -> Properties:

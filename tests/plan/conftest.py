@@ -101,13 +101,13 @@ class Program:
 
 
 @pytest.fixture
-def program(tmp_path: Path) -> Program:
-    """A copy of the checkout with a sandbox of its own."""
-    return Program(copied(tmp_path / "checkout"), _environment(tmp_path / "checkout", tmp_path))
+def checkout(tmp_path: Path) -> Path:
+    """A copy of what the program consists of."""
+    return copied(tmp_path / "checkout")
 
 
 def copied(folder: Path) -> Path:
-    """A new folder with the checkout's program in it."""
+    """Makes the folder, with a copy of what the program consists of."""
     folder.mkdir()
     for name in _PROGRAM:
         source = ROOT / name
@@ -117,6 +117,12 @@ def copied(folder: Path) -> Path:
             shutil.copy(source, folder)
     (folder / ".venv").symlink_to(Path(sys.prefix))
     return folder
+
+
+@pytest.fixture
+def program(checkout: Path, tmp_path: Path) -> Program:
+    """The program with a sandbox of its own."""
+    return Program(checkout, _environment(checkout, tmp_path))
 
 
 def _environment(folder: Path, tmp_path: Path) -> dict[str, str]:

@@ -28,6 +28,8 @@ def bootstrap(stack: str, *, yes: bool, simulate: bool) -> None:
     """
     checkout = stack_file.checkout(Path.cwd())
     file = stack_file.read(checkout, stack)
+    # Before the login: a mistake in the file is one for everybody.
+    wanted.read_keys(file)
     outputs: Mapping[str, str] | None
     if simulate:
         made = wanted.from_file(file, simulation.CALLER)

@@ -130,7 +130,7 @@ def from_file(file: StackFile, caller: Caller) -> Wanted:
     Raises:
         AzureError: with every problem of the keys.
     """
-    keys = _keys(file)
+    keys = read_keys(file)
     github = [("pull-request", "pull_request"), ("environment", f"environment:{file.stack}-plan")]
     pipelines = keys.azure_pipelines
     return Wanted(
@@ -147,7 +147,12 @@ def from_file(file: StackFile, caller: Caller) -> Wanted:
     )
 
 
-def _keys(file: StackFile) -> Keys:
+def read_keys(file: StackFile) -> Keys:
+    """The keys of the namespace, checked.
+
+    Raises:
+        AzureError: with every problem of them.
+    """
     given = {key.removeprefix(_NAMESPACE): value for key, value in file.values.items() if key.startswith(_NAMESPACE)}
     try:
         keys = Keys.model_validate(given)

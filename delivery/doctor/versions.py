@@ -1,6 +1,7 @@
 """Programs on this machine that an update calls, and their versions."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -17,6 +18,8 @@ _PYTHON = (3, 11)
 _VERSION = re.compile(r"v?(\d+)\.(\d+)\.(\d+)")
 _LEAST_KUBELOGIN = (0, 1, 4)
 """The first with workload identity of GitHub Actions and Azure Pipelines alike."""
+_BY_HAND = ("", "devicecode", "interactive")
+"""Ways to log in that need a person; devicecode is kubelogin's own when none is named."""
 _INSTALL = "https://www.pulumi.com/docs/install"
 
 
@@ -37,6 +40,7 @@ class Machine:
     call: Callable[[Sequence[str]], str] = _call
     python: tuple[int, ...] = tuple(sys.version_info[:3])
     packages: Callable[[str], str] = field(default=metadata.version)
+    variables: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
 
     def check(self) -> Sequence[Finding]:
         """Pulumi and its plugins, kubelogin, an image builder, Python, kubectl."""
@@ -78,7 +82,11 @@ class Machine:
         found = _version(self.call(["kubelogin", "--version"]))
         if found and found < _LEAST_KUBELOGIN:
             return failure("kubelogin", f"{_text(found)}; {_text(_LEAST_KUBELOGIN)} or newer is needed", "az aks install-cli")
-        return ok("kubelogin", _text(found) if found else "there")
+        method = self.variables.get("AAD_LOGIN_METHOD", "")
+        if method in _BY_HAND:
+            reason = f"it would log in by {method or 'devicecode'}, and an update would wait for somebody at a browser"
+            return failure("kubelogin", reason, "export AAD_LOGIN_METHOD=azurecli (or workloadidentity, msi, spn)")
+        return ok("kubelogin", f"{_text(found) if found else 'there'}, logs in by {method}")
 
     def _builder(self) -> Finding:
         """The docker driver can neither export attestations nor caches; docker-build then fails in the middle of an update."""

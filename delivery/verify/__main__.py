@@ -63,6 +63,7 @@ def _variables(folder: Path, subscription_id: str) -> Mapping[str, str]:
         "PULUMI_CONFIG_PASSPHRASE_FILE": str(folder / "passphrase"),
         "PULUMI_SKIP_UPDATE_CHECK": "true",
         "ARM_SUBSCRIPTION_ID": subscription_id,
+        "AAD_LOGIN_METHOD": os.environ.get("AAD_LOGIN_METHOD", "azurecli"),
     }
 
 

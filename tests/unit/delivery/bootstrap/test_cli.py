@@ -61,3 +61,10 @@ def test_without_a_login_it_says_so(monkeypatch: pytest.MonkeyPatch):
     answer = CliRunner().invoke(cli.app, ["bootstrap", "dev", "--yes"])
     assert isinstance(answer.exception, AzureError)
     assert str(answer.exception).startswith("not logged in at Azure; run `az login`")
+
+
+def test_a_mistake_in_the_file_is_told_before_the_login(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "Pulumi.dev.yaml").write_text(_FILE.replace("acme/vision", "vision"))
+    monkeypatch.setattr("delivery.bootstrap.command.Login", lambda: pytest.fail("logged in"))
+    answer = CliRunner().invoke(cli.app, ["bootstrap", "dev"])
+    assert str(answer.exception) == "Pulumi.dev.yaml: bootstrap:github is 'vision'; it must be <owner>/<name> of the repository"

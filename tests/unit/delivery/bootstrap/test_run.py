@@ -119,7 +119,7 @@ def test_what_is_printed_can_be_copied():
     lines = next_lines(made(bootstrap__operators=_GROUP), _OUTPUTS)
     assert "  gh variable set AZURE_PLAN_CLIENT_ID_DEV --body plan-client" in lines
     assert "  gh variable set AZURE_DEPLOY_CLIENT_ID_DEV --body deploy-client" in lines
-    assert "          client-id: ${{ vars.AZURE_DEPLOY_CLIENT_ID_DEV }}" in lines
+    assert "      ARM_CLIENT_ID: ${{ vars.AZURE_DEPLOY_CLIENT_ID_DEV }}" in lines
     assert f"  az ad group member add --group {_GROUP['principalId']} --member-id deploy-principal" in lines
     assert lines[-3:] == [
         f"  pulumi login '{_URL}'",

@@ -20,13 +20,16 @@ _ANSWERS = {
 }
 
 
-def machine(answers: Mapping[str, str] | None = None, *, without: Sequence[str] = (), python: tuple[int, ...] = (3, 11, 7)) -> Machine:
+def machine(
+    answers: Mapping[str, str] | None = None, *, without: Sequence[str] = (), python: tuple[int, ...] = (3, 11, 7), method: str = "azurecli"
+) -> Machine:
     said = {**_ANSWERS, **(answers or {})}
     return Machine(
         which=lambda name: None if name in without else f"/usr/bin/{name}",
         call=lambda command: said.get(" ".join(command), ""),
         python=python,
         packages=_PACKAGES.__getitem__,
+        variables={"AAD_LOGIN_METHOD": method},
     )
 
 
@@ -38,7 +41,7 @@ def found(tested: Machine, check: str):
 def test_all_is_well():
     assert {one.status for one in machine().check()} == {Status.OK}
     assert found(machine(), "image builder").message == "converge, driver docker-container"
-    assert found(machine(), "kubelogin").message == "0.2.12"
+    assert found(machine(), "kubelogin").message == "0.2.12, logs in by azurecli"
 
 
 @pytest.mark.parametrize(
@@ -53,6 +56,8 @@ def test_all_is_well():
         (machine({"pulumi plugin ls --json": "no json"}), "Pulumi plugins", Status.WARNING, "pulumi plugin install resource azure-native 3.29.0 && "),
         (machine(without=["kubelogin"]), "kubelogin", Status.FAILURE, "az aks install-cli"),
         (machine({"kubelogin --version": "v0.0.34"}), "kubelogin", Status.FAILURE, "az aks install-cli"),
+        (machine(method=""), "kubelogin", Status.FAILURE, "export AAD_LOGIN_METHOD=azurecli"),
+        (machine(method="interactive"), "kubelogin", Status.FAILURE, "export AAD_LOGIN_METHOD=azurecli"),
         (machine(without=["docker"]), "image builder", Status.FAILURE, "install Docker, or run where it is; then: docker buildx create --use"),
         (machine({"docker buildx inspect": ""}), "image builder", Status.FAILURE, "docker info; then: docker buildx create --use --driver docker-container"),
         (machine({"docker buildx inspect": "Name: default\nDriver: docker\n"}), "image builder", Status.FAILURE, "docker buildx create --use"),

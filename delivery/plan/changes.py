@@ -5,15 +5,14 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from delivery.plan.certainty import REPLACING, Step, replacing_paths, uncertain
 from delivery.plan.effects import effects_of
 from delivery.plan.report import Effect, EffectKind, Infrastructure, Operation, ResourceChange, ValueChange
 from local_azure.differences import ABSENT, Difference, differences, lies_in
 from policies.planned import Mark, marked
 
-Step = Mapping[str, Any]
 _SECRET = "[secret]"  # noqa: S105 - what the engine writes instead of one
 _LATER = "(known when it is done)"
-_REPLACING = frozenset({"replace", "create-replacement", "delete-replaced"})
 _OPERATIONS = {
     "create": Operation.CREATE,
     "import": Operation.CREATE,
@@ -33,15 +32,17 @@ def infrastructure(steps: Sequence[Step], protected: frozenset[str] = frozenset(
     by_urn: defaultdict[str, list[Step]] = defaultdict(list)
     for step in steps:
         by_urn[step["urn"]].append(step)
-    found = [change for urn, its_steps in by_urn.items() if (change := _change(urn, its_steps, protected))]
+    maybe = uncertain(by_urn)
+    found = [change for urn, its_steps in by_urn.items() if (change := _change(urn, its_steps, protected, certain=urn not in maybe))]
     unchanged = sum(its_steps[0]["op"] == "same" and _is_real(its_steps[0]) for its_steps in by_urn.values())
     return Infrastructure(changes=tuple(sorted(found, key=lambda change: (change.component, change.type, change.name))), unchanged=unchanged)
 
 
-def _change(urn: str, steps: Sequence[Step], protected: frozenset[str]) -> ResourceChange | None:
+def _change(urn: str, steps: Sequence[Step], protected: frozenset[str], *, certain: bool) -> ResourceChange | None:
     """What happens to one resource; None when nothing does, or when it is only a name for others."""
     operations = {step["op"] for step in steps}
-    operation = Operation.REPLACE if operations & _REPLACING else _OPERATIONS.get(steps[0]["op"])
+    replaced = Operation.REPLACE if certain else Operation.MAY_REPLACE
+    operation = replaced if operations & REPLACING else _OPERATIONS.get(steps[0]["op"])
     if operation is None or not _is_real(steps[0]):
         return None
     old = next((step["oldState"] for step in steps if step.get("oldState")), {})
@@ -69,7 +70,7 @@ def _component(parent: str) -> str:
 
 
 def _refusal(operation: Operation, urn: str, protected: frozenset[str]) -> list[Effect]:
-    if urn not in protected or operation not in (Operation.DELETE, Operation.REPLACE):
+    if urn not in protected or operation not in (Operation.DELETE, Operation.REPLACE, Operation.MAY_REPLACE):
         return []
     return [Effect(kind=EffectKind.REFUSED, reason="it is protected, so the update ends with an error instead of deleting it")]
 
@@ -88,8 +89,7 @@ def _is_secret(inputs: Mapping[str, Any], path: str) -> bool:
 
 
 def _shown(value: Difference, steps: Sequence[Step]) -> ValueChange:
-    reasons = tuple(path for step in steps for path, change in (step.get("detailedDiff") or {}).items() if change["kind"].endswith("-replace"))
-    return ValueChange(path=value.path, before=_text(value.before), after=_text(value.after), replaces=lies_in(value.path, reasons))
+    return ValueChange(path=value.path, before=_text(value.before), after=_text(value.after), replaces=lies_in(value.path, replacing_paths(steps)))
 
 
 def _text(value: Any) -> str | None:

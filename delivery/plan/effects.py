@@ -133,7 +133,11 @@ def effects_of(kind: str, operation: Operation, values: Sequence[Difference]) ->
 
 def _effects(kind: str, operation: Operation, values: Sequence[Difference]) -> Iterator[Effect]:
     kind = _VERSION.sub(r"\1:", kind)
-    for rule in _RULES:
+    # Of what only may happen, what cannot be undone is told.
+    replaced = operation is Operation.MAY_REPLACE
+    rules = [rule for rule in _RULES if rule.kind is EffectKind.DATA_LOSS] if replaced else _RULES
+    operation = Operation.REPLACE if replaced else operation
+    for rule in rules:
         if operation not in rule.operations or not kind.endswith(tuple(f":{one}" for one in rule.types)):
             continue
         if operation is Operation.UPDATE and not any(re.fullmatch(rule.paths, value.path) and rule.worse(value.before, value.after) for value in values):

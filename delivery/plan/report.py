@@ -15,6 +15,9 @@ class Operation(StrEnum):
     CREATE = "create"
     UPDATE = "update"
     REPLACE = "replace"
+    MAY_REPLACE = "may replace"
+    """Replaced only if a value that an update will know turns out to be another one than now."""
+
     DELETE = "delete"
     FORGET = "forget"
     """The program has it no longer, and it stays where it is."""

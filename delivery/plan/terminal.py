@@ -6,7 +6,14 @@ from rich.text import Text
 from delivery.plan import words
 from delivery.plan.report import DANGERS, Operation, PlanReport, ResourceChange
 
-_STYLES = {Operation.CREATE: "green", Operation.UPDATE: "yellow", Operation.REPLACE: "bold red", Operation.DELETE: "red", Operation.FORGET: "magenta"}
+_STYLES = {
+    Operation.CREATE: "green",
+    Operation.UPDATE: "yellow",
+    Operation.REPLACE: "bold red",
+    Operation.MAY_REPLACE: "yellow",
+    Operation.DELETE: "red",
+    Operation.FORGET: "magenta",
+}
 
 
 def show(report: PlanReport, console: Console) -> None:

@@ -10,6 +10,7 @@ _OPERATIONS = {
     Operation.CREATE: ("+", "created"),
     Operation.UPDATE: ("!", "updated in place"),
     Operation.REPLACE: ("-+", "replaced"),
+    Operation.MAY_REPLACE: ("!?", "replaced only if a value turns out to be another"),
     Operation.DELETE: ("-", "deleted"),
     Operation.FORGET: ("=", "kept, but no longer managed"),
 }

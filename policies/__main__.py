@@ -8,7 +8,6 @@ if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from policies.catalogue import RULES
-from policies.pack import serve
 
 
 def main(arguments: list[str]) -> None:
@@ -18,8 +17,11 @@ def main(arguments: list[str]) -> None:
             for rule in RULES:
                 print(f"{rule.id:<42} {rule.severity:<9} {rule.title}")
             print(f"{len(RULES)} rules")
-        case [address] if not address.startswith("-"):
-            serve()
+        case [engine] if not engine.startswith("-"):
+            # Here, since Pulumi's SDK takes longer to load than the list to print.
+            from policies.pack import serve  # noqa: PLC0415
+
+            serve(engine)
         case _:
             sys.exit("error: allowed are --list, or the engine's address, which `pulumi preview --policy-pack policies` hands over")
 

@@ -3,6 +3,7 @@
 Written on the protocol that Pulumi's SDK brings, since the newest pulumi-policy asks for protobuf 5, and everything else here for protobuf 6.
 """
 
+import socket
 from collections.abc import Iterable, Sequence
 from concurrent import futures
 from threading import Event
@@ -130,8 +131,13 @@ def _planned(resource: analyzer_pb2.AnalyzeRequest | analyzer_pb2.AnalyzerResour
     )
 
 
-def serve() -> None:
-    """Serves the rules on a port of the machine's choice, printed as the engine expects it, until the engine ends."""
+def serve(engine: str, every_seconds: float = 30) -> None:
+    """Serves the rules on a port of the machine's choice, printed as the engine expects it, until the engine says that it ends or is gone.
+
+    Args:
+        engine: its address.
+        every_seconds: how often it is looked for: an engine that was killed tells nobody.
+    """
     pack = Pack()
     options = [("grpc.max_receive_message_length", _LARGEST_MESSAGE), ("grpc.max_send_message_length", _LARGEST_MESSAGE)]
     server = grpc.server(futures.ThreadPoolExecutor(max_workers=4), options=options)
@@ -139,5 +145,15 @@ def serve() -> None:
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     print(port, flush=True)
-    pack.ended.wait()
+    while not pack.ended.wait(every_seconds) and _is_there(engine):
+        pass
     server.stop(grace=1).wait()
+
+
+def _is_there(engine: str) -> bool:
+    host, _, port = engine.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=5).close()
+    except (OSError, ValueError):
+        return False
+    return True

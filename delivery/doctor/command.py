@@ -66,7 +66,7 @@ def _in_subscription(context: Context, local: dict[str, Check]) -> Sequence[Find
     }
     if not context.plans_only:
         checks["node sizes"] = lambda: region.sizes_and_quota(context, found)
-        checks["Kubernetes version"] = lambda: region.kubernetes_version(context)
+        checks["Kubernetes version"] = lambda: region.kubernetes_version(context, found)
         checks["features"] = lambda: region.features(context)
     return run({**checks, **local})
 

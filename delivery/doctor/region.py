@@ -43,9 +43,9 @@ def sizes_and_quota(context: Context, places: Places) -> Sequence[Finding]:
     return [*_offers(context, wanted, sizes), *_quota(context, places, sizes)]
 
 
-def kubernetes_version(context: Context) -> Sequence[Finding]:
-    """Whether the region offers the version that a new cluster would get."""
-    if context.file.get("converge:cluster.clusterId"):
+def kubernetes_version(context: Context, places: Places) -> Sequence[Finding]:
+    """Whether the region offers the version that a new cluster would get; one that exists is upgraded by its channel."""
+    if places.cluster or context.file.get("converge:cluster.clusterId"):
         return []
     wanted = str(context.file.get("converge:cluster.kubernetesVersion", default="1.34"))
     region = context.file.location

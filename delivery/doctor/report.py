@@ -28,7 +28,7 @@ def show(console: Console, stack: str, findings: Sequence[Finding]) -> None:
         console.print(table)
     else:
         for one in findings:
-            console.print(f"{one.status.value:<14}{one.check}: {one.message}", markup=False, highlight=False, soft_wrap=True)
+            console.print(f"{one.status.value:<15}{one.check}: {one.message}", markup=False, highlight=False, soft_wrap=True)
     mending = [one for one in findings if one.command and one.status in (Status.FAILURE, Status.WARNING)]
     if mending:
         console.print("\nto do:", highlight=False)

@@ -118,7 +118,7 @@ def test_usages_come_only_after_the_registration():
     ],
 )
 def test_the_kubernetes_version(version: str, status: Status, words: str):
-    (found,) = region.kubernetes_version(context(healthy(), cluster={"kubernetesVersion": version}))
+    (found,) = region.kubernetes_version(context(healthy(), cluster={"kubernetesVersion": version}), NOTHING)
     assert found.status is status
     assert found.message.startswith(words)
     assert status is Status.OK or "az aks get-versions --location westeurope" in found.command

@@ -84,8 +84,8 @@ def test_a_log_gets_plain_lines_and_the_commands_worst_first():
     text = shown(terminal=False)
     assert "\x1b" not in text
     lines = text.splitlines()
-    assert lines[0] == "ok            login: ada"
-    assert lines[3] == "failure       quota: [5] left"
+    assert lines[0] == "ok             login: ada"
+    assert lines[3] == "failure        quota: [5] left"
     assert lines[5:10] == ["to do:", "  quota (failure):", "    ask for more", "  kubectl (warning):", "    az aks install-cli"]
     assert lines[-1] == "1 ok, 1 not there yet, 1 warning, 1 failure. dev cannot be deployed from here like this."
 

@@ -23,6 +23,7 @@ def changes(kind: ResourceType, old: Properties, new: Properties, answered: Prop
     """
     found = {}
     forces_new = (*FORCES_NEW.get(kind.pulumi_type, kind.immutable), *_in_identifier(kind))
+    # An object that comes or goes is one change, whatever is in it, as for the plugin.
     for path, before, after in _leaves(plain(old), plain(new), ""):
         if _same_to_azure(path, before, after):
             continue
@@ -47,7 +48,7 @@ def refused(kind: ResourceType, answered: Properties, new: Properties) -> list[s
     fixed = (*kind.immutable, *REFUSED.get(kind.pulumi_type, ()))
     return [
         path
-        for path, before, after in _leaves(_by_name(plain(answered)), _by_name(plain(new)), "")
+        for path, before, after in _leaves(_by_name(plain(answered)), _by_name(plain(new)), "", into_new=True)
         if after is not _ABSENT and not (before is _ABSENT and after in _NOTHING) and not _same_to_azure(path, before, after)
         if any(_covers(one, path) for one in fixed)
     ]
@@ -87,21 +88,23 @@ def _by_name(value: Any) -> Any:
     return value
 
 
-def _leaves(old: Any, new: Any, path: str) -> Iterator[tuple[str, Any, Any]]:
-    # An object that comes or goes is told by its leaves: one of them may be what ARM cannot change.
-    if old is _ABSENT and isinstance(new, dict) and new:
+def _leaves(old: Any, new: Any, path: str, *, into_new: bool = False) -> Iterator[tuple[str, Any, Any]]:
+    """What differs, by its path.
+
+    Args:
+        into_new: whether an object that comes is told by its leaves: one of them may be what ARM cannot change.
+    """
+    if into_new and old is _ABSENT and isinstance(new, dict) and new:
         old = {}
-    elif new is _ABSENT and isinstance(old, dict) and old:
-        new = {}
     if isinstance(old, dict) and isinstance(new, dict):
         for name in sorted(old.keys() | new.keys()):
             if not name.startswith("__"):
                 below = f"{path}{name}" if name.startswith("[") else f"{path}.{name}".removeprefix(".")
-                yield from _leaves(old.get(name, _ABSENT), new.get(name, _ABSENT), below)
+                yield from _leaves(old.get(name, _ABSENT), new.get(name, _ABSENT), below, into_new=into_new)
     elif isinstance(old, list) and isinstance(new, list):
         for number in range(max(len(old), len(new))):
             before = old[number] if number < len(old) else _ABSENT
             after = new[number] if number < len(new) else _ABSENT
-            yield from _leaves(before, after, f"{path}[{number}]")
+            yield from _leaves(before, after, f"{path}[{number}]", into_new=into_new)
     elif old is not new and old != new:
         yield path, old, new

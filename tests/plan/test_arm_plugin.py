@@ -128,7 +128,7 @@ def test_the_life_of_resources(project: Project):
     assert {operation for operations in project.steps().values() for operation in operations} == {"create"}
     project.up()
     assert project.steps() == {}
-    assert json.loads(project.pulumi("stack", "output", "--json").stdout)["blob"].endswith(".blob.core.windows.net/")
+    assert json.loads(project.pulumi("stack", "output", "--json").stdout)["blob"].endswith(".blob.core.windows.net.invalid/")
 
     project.set("team", "platform")
     assert project.steps() == {"data": ["update"]}
@@ -183,6 +183,34 @@ def test_an_existing_resource_can_be_imported(project: Project):
 def _urn(project: Project, name: str) -> str:
     exported = json.loads(project.pulumi("stack", "export").stdout)
     return next(resource["urn"] for resource in exported["deployment"]["resources"] if resource["urn"].endswith(f"::{name}"))
+
+
+def test_faults_are_what_a_program_sees_of_azure(project: Project):
+    passing = {"error": "throttled", "type": "Microsoft.Storage/storageAccounts", "times": 3}
+    failing = {"error": "operationFailed", "type": "Microsoft.ContainerRegistry/*"}
+    project.faults(clock=1000, failures=[passing, failing])
+    failed = project.pulumi("up", "--yes", "--skip-preview")
+    assert failed.returncode != 0
+    # What the plugin repeats by itself nobody sees.
+    assert "SubscriptionRequestsThrottled" not in failed.stdout
+    assert 'Status=200 Code="ResourceDeploymentFailure" Message="The resource write operation failed to complete successfully' in failed.stdout
+    (registry,) = (one for one in project.exported().values() if one["type"].endswith(":Registry"))
+    assert registry["outputs"]["provisioningState"] == "Failed"
+
+    # The next update goes on with the registry that Azure has, instead of making it again.
+    project.faults()
+    steps = project.steps()
+    assert (steps["registry"], steps["pull"]) == (["update"], ["create"])
+    project.up()
+    assert len(project.resources()) == 6
+
+
+def test_a_mistake_in_the_faults_is_told_with_its_place(project: Project):
+    project.faults(failures=[{"error": "flood"}])
+    failed = project.pulumi("preview")
+    assert failed.returncode != 0
+    assert "faults.json has 1 problems (docs/simulated-faults.md): failures[0].error: Input should be 'conflict', 'throttled'" in failed.stdout + failed.stderr
+    assert "Traceback" not in failed.stdout + failed.stderr
 
 
 def _kill_at(project: Project, count: int) -> None:

@@ -16,6 +16,7 @@ ACCOUNT: dict[str, Any] = {"accountName": "models123", "resourceGroupName": "dat
 CLUSTER: dict[str, Any] = {
     "resourceName": "k",
     "resourceGroupName": "g",
+    "networkProfile": {"networkPlugin": "azure"},
     "agentPoolProfiles": [{"name": "system", "vmSize": "a"}, {"name": "b", "vmSize": "b"}],
 }
 
@@ -32,7 +33,7 @@ def changed(kind: Any, old: dict[str, Any], new: dict[str, Any], answered: dict[
         ({"accountName": "other"}, {"accountName": True}),
         ({"isHnsEnabled": True}, {"isHnsEnabled": True}),
         ({"kind": "BlobStorage"}, {"kind": False}),
-        ({"encryption": {"requireInfrastructureEncryption": True}}, {"encryption.requireInfrastructureEncryption": False}),
+        ({"encryption": {"requireInfrastructureEncryption": True}}, {"encryption": False}),
     ],
 )
 def test_a_replacement_is_what_the_plugin_makes_one(change: dict[str, Any], expected: dict[str, bool]):
@@ -43,15 +44,23 @@ def test_a_replacement_is_what_the_plugin_makes_one(change: dict[str, Any], expe
     ("change", "path", "replaces"),
     [
         ({"dnsPrefix": "x"}, "dnsPrefix", True),
-        ({"networkProfile": {"networkPolicy": "cilium"}}, "networkProfile.networkPolicy", True),
-        ({"networkProfile": {"outboundType": "none"}}, "networkProfile.outboundType", True),
-        ({"networkProfile": {"loadBalancerSku": "standard"}}, "networkProfile.loadBalancerSku", False),
+        ({"networkProfile": {"networkPlugin": "azure", "networkPolicy": "cilium"}}, "networkProfile.networkPolicy", True),
+        ({"networkProfile": {"networkPlugin": "azure", "outboundType": "none"}}, "networkProfile.outboundType", True),
+        ({"networkProfile": {"networkPlugin": "azure", "loadBalancerSku": "standard"}}, "networkProfile.loadBalancerSku", False),
         ({"kubernetesVersion": "1.35"}, "kubernetesVersion", False),
         ({"agentPoolProfiles": [{"name": "system", "vmSize": "c"}, {"name": "b", "vmSize": "b"}]}, "agentPoolProfiles[0].vmSize", False),
     ],
 )
 def test_of_a_cluster(change: dict[str, Any], path: str, replaces: bool):
     assert changed(MANAGED_CLUSTER, CLUSTER, {**CLUSTER, **change}) == {path: replaces}
+
+
+def test_what_comes_or_goes_is_one_change_as_for_the_plugin():
+    one_pool = {**CLUSTER, "agentPoolProfiles": CLUSTER["agentPoolProfiles"][:1]}
+    assert changed(MANAGED_CLUSTER, CLUSTER, one_pool) == {"agentPoolProfiles[1]": False}
+    assert changed(MANAGED_CLUSTER, one_pool, CLUSTER) == {"agentPoolProfiles[1]": False}
+    without = {name: value for name, value in CLUSTER.items() if name != "networkProfile"}
+    assert changed(MANAGED_CLUSTER, without, CLUSTER) == {"networkProfile": False}
 
 
 def test_a_type_that_the_plugin_does_not_list_is_replaced_for_what_is_immutable():

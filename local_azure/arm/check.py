@@ -63,6 +63,8 @@ class _Walk:
         self.found = Examination()
         self._arm_type = kind.arm_type
         self._namespace = kind.pulumi_type.split(":")[1]
+        # Its own rule says more, in words.
+        self._named_by_rule = kind.name_property if kind.name_rule else ""
 
     def object(self, shape: Shape, value: Mapping[str, Any], where: str, *, hidden: bool) -> None:
         given = {name: item for name, item in value.items() if item is not None}
@@ -145,7 +147,8 @@ class _Walk:
             self._wrong_type(value, f"{'an' if kind == 'integer' else 'a'} {kind}", where, hidden=hidden)
             return
         shown = "a secret" if hidden else f"'{value}'"
-        for reason in (*_choice(declared, value, shown), *_limits(declared, value, shown), *_format(declared, value, shown)):
+        limits = () if declared.in_url and where == self._named_by_rule else _limits(declared, value, shown)
+        for reason in (*_choice(declared, value, shown), *limits, *_format(declared, value, shown)):
             self._problem(where, reason)
 
     def _wrong_type(self, value: Any, wanted: str, where: str, *, hidden: bool) -> None:

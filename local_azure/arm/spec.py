@@ -41,7 +41,7 @@ class NameRule:
     words: str
 
     def allows(self, name: str) -> bool:
-        return re.fullmatch(self.pattern, name) is not None
+        return re.fullmatch(self.pattern, name, re.ASCII) is not None
 
 
 @dataclass(frozen=True, kw_only=True)

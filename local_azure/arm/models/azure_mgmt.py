@@ -3,6 +3,7 @@
 import datetime
 import enum
 import inspect
+import json
 import re
 import typing
 from collections import Counter
@@ -50,6 +51,8 @@ _LIMITS = {
     "unique": "unique",
     "multiple": "multipleOf",
 }
+_IN_URL = re.compile(r'"(\w+)": _SERIALIZER\.url\(\s*"\w+",\s*\w+,\s*"str"((?:[^()"]|"[^"]*")*)\)')
+_RULE = re.compile(r'(max_length|min_length|pattern)=(?:(\d+)|r"([^"]*)")')
 _WRITTEN = {"create", "update"}
 
 
@@ -93,6 +96,17 @@ def api_version(source: Source) -> str:
     if not found:
         raise LookupError(f"{source.module} names no API version")
     return found.most_common(1)[0][0]
+
+
+def url_limits(source: Source) -> dict[str, dict[str, Any]]:
+    """Lengths and patterns of what stands in URLs, by lower-case name; where the operations disagree those that most of them have."""
+    found: dict[str, Counter[str]] = {}
+    for path in sorted((Path(str(resolve_name(source.module).__file__)).parent / "operations").glob("*.py")):
+        for name, rules in _IN_URL.findall(path.read_text()):
+            limits = {_LIMITS[rule]: int(number) if number else text for rule, number, text in _RULE.findall(rules)}
+            if limits:
+                found.setdefault(name.lower(), Counter())[json.dumps(limits, sort_keys=True)] += 1
+    return {name: json.loads(counted.most_common(1)[0][0]) for name, counted in found.items()}
 
 
 def properties(model: type) -> dict[str, ModelProperty]:

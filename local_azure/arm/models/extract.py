@@ -60,6 +60,9 @@ class _Join:
         source = SOURCES[pulumi_type]
         arguments = sdk.arguments_of(pulumi_type)
         shape = self._shape(arguments, azure_mgmt.model_of(source), in_url)
+        limits = azure_mgmt.url_limits(source)
+        for name in in_url & self.shapes[shape]["properties"].keys():
+            self.shapes[shape]["properties"][name].update(limits.get(name.lower(), {}))
         outputs = sdk.outputs(sdk.resource_of(pulumi_type)) - set(sdk.inputs(arguments)) - {"id"}
         self.shapes[shape]["readonly"] = sorted({*self.shapes[shape]["readonly"], *outputs})
         return {

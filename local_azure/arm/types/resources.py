@@ -8,12 +8,11 @@ RESOURCE_GROUP = ResourceType(
     identifier="/subscriptions/{subscription}/resourceGroups/{resourceGroupName}",
     name_property="resourceGroupName",
     name_rule=NameRule(
-        pattern=r"[\w.()-]{0,89}[\w()-]", words="1 to 90 letters, digits, underscores, parentheses, hyphens and periods, not ending with a period"
+        pattern=r"(?u:[\w.()-]{0,89}[\w()-])", words="1 to 90 letters, digits, underscores, parentheses, hyphens and periods, not ending with a period"
     ),
     immutable=frozenset({"location", "managedBy"}),
     compute=basics("Microsoft.Resources/resourceGroups", "resourceGroupName", properties={"provisioningState": "Succeeded"}),
     sources=("https://learn.microsoft.com/rest/api/resources/resource-groups/create-or-update",),
-    unchecked="names with letters beyond ASCII",
 )
 
 TYPES = (RESOURCE_GROUP,)

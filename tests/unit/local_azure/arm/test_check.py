@@ -1,4 +1,5 @@
 import copy
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -123,7 +124,7 @@ def test_what_the_model_does_not_have_is_counted_apart():
 
 
 def test_the_only_name_of_a_blob_service_is_default():
-    inputs = {"accountName": "a", "resourceGroupName": "g", "blobServicesName": "other"}
+    inputs = {"accountName": "models123", "resourceGroupName": "g", "blobServicesName": "other"}
     assert check.problems(BLOB_SERVICE, inputs) == [("blobServicesName", "InvalidResourceName: the only name is 'default', it is 'other'")]
 
 
@@ -131,8 +132,27 @@ def test_the_only_name_of_a_blob_service_is_default():
     ("name", "allowed"), [("models", True), ("a-b", True), ("ab", False), ("a--b", False), ("-ab", False), ("Models", False), ("a" * 64, False)]
 )
 def test_container_names_follow_azures_rule(name: str, allowed: bool):
-    found = check.problems(BLOB_CONTAINER, {"accountName": "a", "resourceGroupName": "g", "containerName": name})
+    found = check.problems(BLOB_CONTAINER, {"accountName": "models123", "resourceGroupName": "g", "containerName": name})
     assert (found == []) == allowed
+
+
+def test_the_names_of_what_a_resource_lies_in_are_checked_too():
+    inputs = {"accountName": "a", "resourceGroupName": "g" * 91, "containerName": "models"}
+    assert check.problems(BLOB_CONTAINER, inputs) == [
+        ("accountName", "InvalidLength: it is 'a', 1 characters; allowed are 3 to 24"),
+        ("resourceGroupName", f"InvalidLength: it is '{'g' * 91}', 91 characters; allowed are 1 to 90"),
+    ]
+
+
+@given(data=st.data())
+@settings(max_examples=200)
+def test_our_rules_for_names_allow_nothing_that_microsofts_own_code_refuses(data: st.DataObject):
+    kind = ALL[data.draw(st.sampled_from([name for name, kind in sorted(ALL.items()) if kind.name_rule]))]
+    assert kind.name_rule
+    name = data.draw(st.from_regex(re.compile(kind.name_rule.pattern, re.ASCII), fullmatch=True))
+    limits = kind.model.inputs.properties[kind.name_property].limits
+    assert limits.get("minLength", 0) <= len(name) <= limits.get("maxLength", 1000)
+    assert re.search(limits.get("pattern", ""), name)
 
 
 Place = tuple[tuple[str | int, ...], str]

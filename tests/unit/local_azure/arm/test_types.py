@@ -92,9 +92,9 @@ def test_a_resource_lies_in_its_parent(pulumi_type: str, parent: str | None):
 @pytest.mark.parametrize(
     ("pulumi_type", "good", "bad"),
     [
-        ("azure-native:resources:ResourceGroup", ["a", "a.b(c)", "a" * 90], ["", "a.", "a" * 91, "a/b"]),
+        ("azure-native:resources:ResourceGroup", ["a", "a.b(c)", "größe", "a" * 90], ["", "a.", "a" * 91, "a/b"]),
         ("azure-native:network:VirtualNetwork", ["ab", "a.b_", "a" * 64], ["a", "a-", "-ab", "a" * 65]),
-        ("azure-native:network:NatGateway", ["a", "a" * 80], ["_a", "a.", "a" * 81]),
+        ("azure-native:network:NatGateway", ["a", "a" * 80], ["_a", "größe", "a.", "a" * 81]),
         ("azure-native:privatedns:PrivateZone", ["privatelink.azurecr.io", "a.b"], ["a", "a..b", f"{'a' * 64}.b"]),
         ("azure-native:keyvault:Vault", ["abc", "a-b-c"], ["1bc", "a--b", "ab-", "ab", "a" * 25]),
         ("azure-native:containerregistry:Registry", ["abcde"], ["abcd", "ab-cd", "a" * 51]),

@@ -39,7 +39,7 @@ def plan(
         found = None if base == NOTHING else find_base(checkout, base)
         report = make_plan(checkout, stack, found, progress)
     _show(report, as_json=as_json, as_markdown=as_markdown)
-    if refuse and (report.infrastructure.dangers or report.policies.new_violations):
+    if refuse and report.needs_a_decision:
         raise typer.Exit(REFUSED)
 
 

@@ -84,7 +84,7 @@ class Stack:
         path.write_text(yaml.safe_dump({"encryptionsalt": self._salt, **wanted}, sort_keys=False))
         return ["--stack", self.name, "--config-file", str(path)]
 
-    def unprotect(self) -> list[str]:
+    def unprotect(self) -> frozenset[str]:
         """Takes the protection from every resource, so that a plan shows what the engine would refuse instead of ending there.
 
         Returns:
@@ -95,7 +95,7 @@ class Stack:
         resources: list[dict[str, Any]] = document["checkpoint"]["latest"].get("resources", [])
         protected = [resource for resource in resources if resource.pop("protect", False)]
         path.write_text(json.dumps(document))
-        return [resource["urn"] for resource in protected]
+        return frozenset(resource["urn"] for resource in protected)
 
     def _run(self, arguments: list[str], folder: Path, at: Callable[[str], None] = lambda _text: None) -> Outcome:
         events = Path(tempfile.mkdtemp(dir=self.sandbox.folder)) / "events.jsonl"

@@ -6,18 +6,24 @@ from typing import Any
 from delivery.plan.report import BrokenRule, Policies
 from policies.evaluation import Report, Violation, evaluate, planned_from_preview_json
 
+SETTING = "converge:policies"
+"""Key of the stack that decides whether a violation warns or refuses."""
 
-def judged(steps: Sequence[Mapping[str, Any]], *, from_nothing: bool) -> Policies:
+
+def judged(preview: Mapping[str, Any], protected: frozenset[str], *, from_nothing: bool) -> Policies:
     """Asks every rule about both sides of a preview.
 
     Args:
-        steps: of `pulumi preview --json --show-sames`.
+        preview: what `pulumi preview --json --show-sames` printed.
+        protected: URNs of what the base protects; the plan itself took that away.
         from_nothing: there is no other side, so everything is new.
     """
-    after = evaluate(planned_from_preview_json({"steps": steps}))
-    before = None if from_nothing else evaluate(planned_from_preview_json({"steps": [_as_it_was(step) for step in steps]}))
+    steps: Sequence[Mapping[str, Any]] = preview["steps"]
+    after = evaluate(planned_from_preview_json(preview))
+    before = None if from_nothing else evaluate(planned_from_preview_json({"steps": [_as_it_was(step, protected) for step in steps]}))
     known = {_key(violation) for violation in before.violations} if before else set()
     return Policies(
+        enforced=preview.get("config", {}).get(SETTING) == "refuse",
         score=after.score,
         score_before=before.score if before else None,
         violations=tuple(_broken(violation, new=_key(violation) not in known) for violation in after.violations),
@@ -25,8 +31,9 @@ def judged(steps: Sequence[Mapping[str, Any]], *, from_nothing: bool) -> Policie
     )
 
 
-def _as_it_was(step: Mapping[str, Any]) -> dict[str, Any]:
-    return {"urn": step["urn"], "op": "same", "newState": step.get("oldState")}
+def _as_it_was(step: Mapping[str, Any], protected: frozenset[str]) -> dict[str, Any]:
+    state = step.get("oldState")
+    return {"urn": step["urn"], "op": "same", "newState": state and {**state, "protect": step["urn"] in protected}}
 
 
 def _key(violation: Violation) -> tuple[str, str, str]:

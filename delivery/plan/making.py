@@ -30,7 +30,7 @@ def make_plan(checkout: Path, stack: str, base: Base | None, progress: Progress)
         planned = Stack(sandbox, stack)
         planned.create(checkout)
         hints: list[str] = []
-        protected: list[str] = []
+        protected: frozenset[str] = frozenset()
         if base is not None:
             protected = _update_base(checkout, base, planned, sandbox, progress, hints)
         with progress.phase("preview of the working tree") as phase:
@@ -40,8 +40,8 @@ def make_plan(checkout: Path, stack: str, base: Base | None, progress: Progress)
     return PlanReport(
         stack=stack,
         base=base.label if base else None,
-        infrastructure=infrastructure(document["steps"], frozenset(protected)),
-        policies=judged(document["steps"], from_nothing=base is None),
+        infrastructure=infrastructure(document["steps"], protected),
+        policies=judged(document, protected, from_nothing=base is None),
         hints=(*hints, *outcome.hints),
     )
 
@@ -57,7 +57,7 @@ def check_stack(checkout: Path, stack: str) -> None:
         raise DeliveryError(f"there is no Pulumi.{stack}.yaml in {checkout}; the stacks with settings here are {known or 'none'}")
 
 
-def _update_base(checkout: Path, base: Base, stack: Stack, sandbox: PlanSandbox, progress: Progress, hints: list[str]) -> list[str]:
+def _update_base(checkout: Path, base: Base, stack: Stack, sandbox: PlanSandbox, progress: Progress, hints: list[str]) -> frozenset[str]:
     """Makes the simulated Azure what the base says.
 
     Returns:
@@ -68,7 +68,7 @@ def _update_base(checkout: Path, base: Base, stack: Stack, sandbox: PlanSandbox,
         extract(checkout, base, tree)
         if not (tree / f"Pulumi.{stack.name}.yaml").is_file():
             hints.append(f"{base.label} has no Pulumi.{stack.name}.yaml, so everything of the stack is new")
-            return []
+            return frozenset()
         if not (tree / ".venv").exists():
             (tree / ".venv").symlink_to(checkout / ".venv")
         outcome = stack.update(tree, phase.detail)

@@ -122,9 +122,11 @@ class Policies(_Frozen):
     """What the rules say about the stack as it would be.
 
     Attributes:
+        enforced: the stack refuses an update that breaks a rule; otherwise it warns.
         score_before: of the base; None for a plan from nothing.
     """
 
+    enforced: bool = False
     score: int
     score_before: int | None = None
     passed: int
@@ -137,6 +139,11 @@ class Policies(_Frozen):
     def new_violations(self) -> tuple[BrokenRule, ...]:
         """What the change itself breaks."""
         return tuple(broken for broken in self.violations if broken.new)
+
+    @property
+    def refuses(self) -> bool:
+        """Whether an update would end with an error."""
+        return self.enforced and bool(self.violations)
 
 
 class PlanReport(_Frozen):
@@ -159,3 +166,8 @@ class PlanReport(_Frozen):
     def empty(self) -> bool:
         """Whether nothing changes."""
         return not self.infrastructure.changes
+
+    @property
+    def needs_a_decision(self) -> bool:
+        """Whether something is dangerous, breaks a rule that the base keeps, or is refused by the policies."""
+        return bool(self.infrastructure.dangers or self.policies.new_violations or self.policies.refuses)

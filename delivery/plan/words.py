@@ -36,6 +36,7 @@ def verdict(policies: Policies) -> str:
     return (
         f"{policies.score} of 100{before}: {policies.passed} rules passed, {policies.failed} failed, "
         f"{policies.undecided} cannot be told before an update, {policies.not_applicable} do not apply"
+        f"{'; the stack refuses an update that breaks one' if policies.refuses else ''}"
     )
 
 

@@ -14,6 +14,13 @@ def change(operation: Operation, name: str = "account", *, values: tuple[ValueCh
     )
 
 
-def report(*changes: ResourceChange, base: str | None = "1a2b3c4 (main)", violations: tuple[BrokenRule, ...] = (), hints: tuple[str, ...] = ()) -> PlanReport:
-    policies = Policies(score=90, score_before=95 if base else None, passed=8, failed=len(violations), undecided=1, not_applicable=2, violations=violations)
+def report(
+    *changes: ResourceChange,
+    base: str | None = "1a2b3c4 (main)",
+    violations: tuple[BrokenRule, ...] = (),
+    hints: tuple[str, ...] = (),
+    enforced: bool = False,
+) -> PlanReport:
+    numbers = {"score": 90, "score_before": 95 if base else None, "passed": 8, "failed": len(violations), "undecided": 1, "not_applicable": 2}
+    policies = Policies(violations=violations, enforced=enforced, **numbers)
     return PlanReport(stack="dev", base=base, infrastructure=Infrastructure(changes=changes, unchanged=7), policies=policies, hints=hints)

@@ -12,6 +12,7 @@ from delivery.plan.report import Operation, PlanReport
 from tests.unit.delivery.plan.reports import BROKEN, LOST, change, report
 from tests.unit.delivery.plan.test_revisions import Repository
 
+KNOWN = BROKEN.model_copy(update={"new": False})
 app = typer.Typer()
 app.command()(cli.plan)
 
@@ -55,7 +56,9 @@ def test_a_folder_without_a_project(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         (report(change(Operation.DELETE, effects=(LOST,))), False, 0),
         (report(violations=(BROKEN,)), True, cli.REFUSED),
         (report(violations=(BROKEN,)), False, 0),
-        (report(violations=(BROKEN.model_copy(update={"new": False}),)), True, 0),
+        (report(violations=(KNOWN,)), True, 0),
+        (report(violations=(KNOWN,), enforced=True), True, cli.REFUSED),
+        (report(enforced=True), True, 0),
     ],
 )
 @pytest.mark.usefixtures("checkout")

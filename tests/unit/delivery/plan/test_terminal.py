@@ -46,3 +46,10 @@ def test_violations_of_the_base_are_counted():
     text = shown(violations=(BROKEN.model_copy(update={"new": False}),))
     assert "1 violations are as in the base; `--base none` lists them" in text
     assert "CVG107" not in text
+
+
+def test_a_stack_that_refuses_says_so():
+    words = "; the stack refuses an update that breaks one"
+    assert words in shown(violations=(BROKEN,), enforced=True)
+    assert words not in shown(violations=(BROKEN,))
+    assert words not in shown(enforced=True)

@@ -30,7 +30,13 @@ class Input:
 
 
 def plan(
-    folder: Path, *, stack: str = "prod", settings: Mapping[str, Any] | None = None, inputs: Sequence[Input] = (), beside: Sequence[Callable[[], object]] = ()
+    folder: Path,
+    *,
+    stack: str = "prod",
+    settings: Mapping[str, Any] | None = None,
+    inputs: Sequence[Input] = (),
+    beside: Sequence[Callable[[], object]] = (),
+    known: bool = False,
 ) -> list[PlannedResource]:
     """The plan of a committed stack, from nothing.
 
@@ -40,12 +46,13 @@ def plan(
         settings: keys that replace the committed ones, nested ones one by one.
         inputs: what is changed on its way from the components to the SDK.
         beside: what else is declared in the same program.
+        known: as an update sees it, with the ids and outputs of what was made before; otherwise as a preview does.
     """
     changes = {key.replace(":", "__"): _merged(stack_values(stack).get(key), value) for key, value in (settings or {}).items()}
     recording = Recording()
     try:
         with _changed(inputs, beside):
-            test_program._run(folder, stack, preview=True, into=recording, **changes)
+            test_program._run(folder, stack, preview=not known, into=recording, **changes)
     except SystemExit as error:
         raise AssertionError("\n".join(recording.logs)) from error
     return planned(recording)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -73,6 +74,12 @@ def test_prod_breaks_no_rule(prod: Sequence[PlannedResource]):
     committed = evaluate(prod)
     assert [str(violation) for violation in committed.violations] == []
     assert committed.score == 100
+
+
+def test_in_an_update_nothing_is_left_open(tmp_path: Path):
+    report = evaluate(plan(tmp_path, known=True))
+    assert [str(violation) for violation in report.violations] == []
+    assert [rule.id for rule in report.undecided] == []
 
 
 def _with_unknowns(value: Any) -> Iterator[Any]:

@@ -38,11 +38,20 @@ class StateContainer:
         while not self.is_open():
             waited = self.clock() - started
             if waited > _SPREADS_WITHIN:
-                raise AzureError(self._never())
+                raise AzureError(f"after {_SPREADS_WITHIN / 60:.0f} minutes this login still may not use the state: {self._who_may()}")
             if not told:
                 say("  the grant on the state takes effect within minutes; waiting for it")
                 told = True
             self.sleep(_ASKS_EVERY)
+
+    def expect_open(self) -> None:
+        """Returns when the login may use a container that has been there for long.
+
+        Raises:
+            AzureError: it may not; nobody is about to change that.
+        """
+        if not self.is_open():
+            raise AzureError(f"this login may not use the state of bootstrap: {self._who_may()}")
 
     def is_open(self) -> bool:
         """Whether the login may use the container now.
@@ -68,10 +77,9 @@ class StateContainer:
             )
         raise AzureError(f"{url} answers {answer.status_code} {code or answer.reason_phrase}")
 
-    def _never(self) -> str:
+    def _who_may(self) -> str:
         operators = self.wanted.operators
         return (
-            f"after {_SPREADS_WITHIN / 60:.0f} minutes this login still may not use the state: Storage Blob Data Contributor on "
-            f"{self.wanted.account}/{names.CONTAINER} has gone to {operators.principal_type} {operators.principal_id}. "
+            f"Storage Blob Data Contributor on {self.wanted.account}/{names.CONTAINER} is for {operators.principal_type} {operators.principal_id}. "
             "Is the login a member of it? A new membership needs a new `az login`"
         )

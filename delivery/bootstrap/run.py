@@ -19,7 +19,10 @@ class Container(Protocol):
     """What is asked of the state container."""
 
     def wait_until_open(self, say: Callable[[str], None]) -> None:
-        """Returns as soon as this login may use it."""
+        """Returns as soon as this login may use it: the grant was made a moment ago."""
+
+    def expect_open(self) -> None:
+        """Returns when this login may use it, and raises an AzureError at once when not."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +78,7 @@ def run(wanted: Wanted, places: Places, exists: existing.Exists, container: Cont
     """
     moved = not places.local_state_exists and _container_exists(wanted, exists)
     if moved:
-        container.wait_until_open(asked.say)
+        container.expect_open()
     else:
         places.local_state.mkdir(mode=0o700, parents=True, exist_ok=True)
         _repair(places.local_state)

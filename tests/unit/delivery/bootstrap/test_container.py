@@ -42,7 +42,7 @@ def test_it_returns_as_soon_as_the_grant_works_and_tells_once():
 def test_it_ends_after_ten_minutes_and_says_which_grant():
     clock = Clock()
     with pytest.raises(
-        AzureError, match=r"after 10 minutes this login still may not use the state: Storage Blob Data Contributor on state\w+/state has gone to User"
+        AzureError, match=r"after 10 minutes this login still may not use the state: Storage Blob Data Contributor on state\w+/state is for User"
     ):
         container(answering(_DENIED), clock).wait_until_open(lambda _line: None)
     assert 600 < clock.now < 620
@@ -62,3 +62,11 @@ def test_what_waiting_does_not_mend_ends_at_once(answer: object, words: str):
         container(answering(answer), clock).wait_until_open(lambda _line: None)
     assert words in str(raised.value)
     assert clock.now == 0
+
+
+def test_a_stranger_is_not_kept_waiting():
+    clock = Clock()
+    with pytest.raises(AzureError, match="this login may not use the state of bootstrap: Storage Blob Data Contributor on"):
+        container(answering(_DENIED), clock).expect_open()
+    assert clock.now == 0
+    container(answering(httpx.Response(200)), clock).expect_open()

@@ -58,6 +58,9 @@ class Container:
         say("waiting")
         self._log.append("container open")
 
+    def expect_open(self) -> None:
+        self._log.append("container is open")
+
 
 @pytest.fixture
 def log(monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -89,7 +92,7 @@ def test_afterwards_it_is_in_the_container(tmp_path: Path, log: list[str]):
     Engine.steps = []
     outputs, said = go(tmp_path, log, container_exists=True)
     assert outputs == _OUTPUTS
-    assert log == ["container open", "open container"]
+    assert log == ["container is open", "open container"]
     assert "  1 resources are there already and belong to bootstrap's state from now on" in said
 
 

@@ -80,14 +80,9 @@ def main(chosen: settings.Settings, contexts: dict[str, build_context.BuildConte
 
     services = {}
     for service, locked in chosen.deployed:
-        source: Values = {
-            "context": contexts[service.app],
-            "base_image": stack.base_image,
-            "model_store": models.container_url,
-            "reading": models.reading,
-            "pushing": registry.pushing,
-        }
-        image_args = ApplicationImageArgs(registry=registry.login_server, repository=service.name, model=locked.model, pinned_digest=locked.image, **source)
+        source: Values = {"context": contexts[service.app], "base_image": stack.base_image, "model_store": models.container_url, "reading": models.reading}
+        place: Values = {"registry": registry.login_server, "repository": service.name, "pushing": registry.pushing}
+        image_args = ApplicationImageArgs(model=locked.model, pinned_digest=locked.image, **place, **source)
         image = ApplicationImage(f"{service.name}-image", image_args).image
         size: Values = {"min_replicas": service.replicas.min, "max_replicas": service.replicas.max, **service.resources.model_dump()}
         callers = GATEWAY_NAMESPACE if service.reached else ""

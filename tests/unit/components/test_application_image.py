@@ -8,7 +8,7 @@ from components import application_image
 from components.application_image import ApplicationImage, ApplicationImageArgs
 from components.build_context import BuildContext
 from model_store import LockedModel, ModelStoreError
-from tests.unit.components.recording import DIGEST, UNKNOWN, Recording, Secret, consume, record
+from tests.unit.components.recording import DIGEST, TOKEN, UNKNOWN, Recording, Secret, consume, record
 from tests.unit.model_store.samples import locked
 
 _TYPE = "docker-build:index:Image"
@@ -110,9 +110,35 @@ def test_what_a_preview_shows_is_what_an_update_does(store: _Store):
     previewed, updated = (_recorded(preview=preview).only(_TYPE).inputs for preview in (True, False))
     assert store.asked
     assert set(previewed) == set(updated)
-    assert {key for key in updated if previewed[key] != updated[key]} == {"secrets"}
+    # Of these two only what is secret differs, which the builder's plugin leaves out when it looks for changes.
+    assert {key for key in updated if previewed[key] != updated[key]} == {"secrets", "registries"}
+    assert [_open(login) for login in previewed["registries"]] == [_open(login) for login in updated["registries"]]
     assert set(previewed["secrets"].value) == set(updated["secrets"].value)
     assert set(updated["ignoreSecretsInDiffCalculation"]) == set(updated["secrets"].value)
+
+
+def _open(login: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in login.items() if not isinstance(value, Secret)}
+
+
+def test_the_builder_logs_in_with_a_token_that_the_registry_gave_in_this_run(store: _Store):
+    (login,) = _recorded().only(_TYPE).inputs["registries"]
+    assert login == {"address": _REGISTRY, "username": "00000000-0000-0000-0000-000000000000", "password": Secret(TOKEN)}
+    assert store.asked
+
+
+def test_rights_are_proven_before_the_store_is_asked_and_in_an_update_only(store: _Store):
+    assert _recorded(preview=True).probes == []
+    recording = _recorded()
+    assert sorted(recording.probes) == [("may push", _REGISTRY), ("may read models", _STORE_URL)]
+    assert store.asked
+
+
+def test_a_simulated_store_signs_nothing(store: _Store):
+    recording = _recorded(model_store="https://convergedev.blob.core.windows.net.invalid/models", registry="convergedev.azurecr.io.invalid")
+    assert store.asked == []
+    assert set(recording.only(_TYPE).inputs["secrets"].value.values()) == {"asked for in an update only"}
+    assert recording.only(_TYPE).inputs["registries"] == []
 
 
 def test_signed_urls_are_secret_and_asked_for_in_an_update_only(store: _Store):
@@ -183,6 +209,7 @@ def test_a_pinned_digest_builds_nothing(store: _Store):
         recording = _recorded(preview=preview, pinned_digest=pinned)
         assert recording.of(_TYPE) == []
         assert recording.outputs_of("digits-image") == {"image": f"{_REGISTRY}/digits@{pinned}"}
+        assert recording.probes == []
     assert store.asked == []
 
 

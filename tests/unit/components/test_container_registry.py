@@ -1,3 +1,4 @@
+from functools import cache
 from typing import Any
 
 import pulumi
@@ -32,8 +33,14 @@ def _recorded(opts: pulumi.ResourceOptions | None = None, *, preview: bool = Fal
     return record(program, preview=preview, calls={GET_REGISTRY: _FOUND})
 
 
+@cache
+def _usual() -> Recording:
+    """With nothing changed; recorded once for the many tests that look at it."""
+    return _recorded()
+
+
 def test_the_deployer_may_push_and_nobody_may_do_anything_else():
-    assert _recorded().grants == {(Role.ACR_PUSH.value, REGISTRY, "us", "Group")}
+    assert _usual().grants == {(Role.ACR_PUSH.value, REGISTRY, "us", "Group")}
 
 
 @pytest.mark.parametrize(
@@ -48,7 +55,7 @@ def test_the_deployer_may_push_and_nobody_may_do_anything_else():
     ],
 )
 def test_the_registry_has_no_password_and_lets_nobody_pull_anonymously(key: str, value: object):
-    assert _recorded().only(_TYPE).inputs[key] == value
+    assert _usual().only(_TYPE).inputs[key] == value
 
 
 @pytest.mark.parametrize(("sku", "spread"), [("Basic", "Disabled"), ("Standard", "Disabled"), ("Premium", "Enabled")])
@@ -57,6 +64,24 @@ def test_only_premium_is_spread_over_zones(sku: str, spread: str):
     assert inputs["sku"] == {"name": sku}
     assert inputs["zoneRedundancy"] == spread
     assert inputs["dataEndpointEnabled"] is (sku == "Premium")
+
+
+def test_another_tier_later_makes_no_registry_anew():
+    # Zones are chosen when a registry is made; the images in it would be gone.
+    assert list(_usual().only(_TYPE).request.ignoreChanges) == ["zoneRedundancy"]
+
+
+def test_who_pushes_is_told_what_to_wait_for():
+    told: list[str] = []
+
+    def program() -> None:
+        async def tell() -> None:
+            told.extend([str(await grant.known()) for grant in ContainerRegistry("registry", _args()).pushing])
+
+        consume(told=pulumi.Output.from_input(tell()))
+
+    record(program)
+    assert told == [f"'AcrPush' for the deployer (us) on {REGISTRY}"]
 
 
 def test_premium_never_deletes_by_itself_and_brings_back_what_was_deleted_by_mistake():
@@ -101,14 +126,14 @@ def test_only_premium_can_be_private():
 def test_azure_refuses_to_delete_a_registry_that_is_locked():
     lock = _recorded(locked=True).only(LOCK).inputs
     assert (lock["scope"], lock["level"]) == (REGISTRY, "CanNotDelete")
-    assert _recorded().of(LOCK) == []
+    assert _usual().of(LOCK) == []
 
 
 def test_pushes_pulls_and_logins_are_recorded_where_there_is_a_workspace():
     logs = _recorded(log_workspace_id=_WORKSPACE).only(_LOGS).inputs
     assert (logs["resourceUri"], logs["workspaceId"]) == (REGISTRY, _WORKSPACE)
     assert {log["category"] for log in logs["logs"]} == {"ContainerRegistryRepositoryEvents", "ContainerRegistryLoginEvents"}
-    assert _recorded().of(_LOGS) == []
+    assert _usual().of(_LOGS) == []
 
 
 def test_protection_reaches_everything_that_holds_images():
@@ -143,7 +168,7 @@ def test_tags_are_on_group_and_registry():
 
 
 def test_who_gets_the_login_server_may_push_there():
-    consumer = _recorded().named("consumer")
+    consumer = _usual().named("consumer")
     assert consumer.inputs == {"id": REGISTRY, "server": "convergedev.azurecr.io"}
     assert "registry-push" in consumer.dependencies_of("server")
     # Whoever only pulls has no reason to wait for it.

@@ -1,3 +1,4 @@
+from functools import cache
 from typing import Any
 
 import pulumi
@@ -10,6 +11,7 @@ from components.role_grants import Principal, Role
 from tests.unit.components.recording import (
     CREDENTIALS,
     GET_CLUSTER,
+    GRANT,
     GROUP,
     KUBECONFIG,
     SUBSCRIPTION,
@@ -47,16 +49,22 @@ def _args(**changes: Any) -> KubernetesClusterArgs:
     return KubernetesClusterArgs(**{**places, "tenant_id": "our-tenant", "deployer": Principal(id="us", type="Group"), **changes})
 
 
-def _recorded(*, preview: bool = False, found: dict[str, Any] = _FOUND, **changes: Any) -> Recording:
+def _recorded(opts: pulumi.ResourceOptions | None = None, *, preview: bool = False, found: dict[str, Any] = _FOUND, **changes: Any) -> Recording:
     def program() -> None:
-        cluster = KubernetesCluster("cluster", _args(**changes))
+        cluster = KubernetesCluster("cluster", _args(**changes), opts)
         consume(kubeconfig=cluster.kubeconfig, id=cluster.cluster_id, reader=cluster.vault_reader)
 
     return record(program, preview=preview, calls={USER_CREDENTIALS: CREDENTIALS, GET_CLUSTER: found})
 
 
+@cache
+def _usual() -> Recording:
+    """With nothing changed; recorded once for the many tests that look at it."""
+    return _recorded()
+
+
 def _cluster(**changes: Any) -> dict[str, Any]:
-    return _recorded(**changes).only(_TYPE).inputs
+    return (_recorded(**changes) if changes else _usual()).only(_TYPE).inputs
 
 
 def _pool(**changes: Any) -> dict[str, Any]:
@@ -65,7 +73,7 @@ def _pool(**changes: Any) -> dict[str, Any]:
 
 
 def test_every_identity_has_the_one_right_that_it_needs():
-    assert _recorded().grants == {
+    assert _usual().grants == {
         (Role.MANAGED_IDENTITY_OPERATOR.value, _KUBELET, "cluster-control-plane-principal", "ServicePrincipal"),
         (Role.NETWORK_CONTRIBUTOR.value, f"{_SUBNETS}/nodes", "cluster-control-plane-principal", "ServicePrincipal"),
         (Role.NETWORK_CONTRIBUTOR.value, f"{_SUBNETS}/api-server", "cluster-control-plane-principal", "ServicePrincipal"),
@@ -77,7 +85,7 @@ def test_every_identity_has_the_one_right_that_it_needs():
 def test_the_rights_of_the_clusters_identities_exist_before_it():
     # AKS checks the first three when it is created, and starts pods that need the last.
     needed = {"cluster-operates-kubelet", "cluster-joins-nodes", "cluster-joins-api-server", "cluster-pull"}
-    assert needed <= _recorded().only(_TYPE).dependencies
+    assert needed <= _usual().only(_TYPE).dependencies
 
 
 def test_the_cluster_runs_with_both_identities():
@@ -172,9 +180,40 @@ def test_the_cluster_is_as_large_as_asked_for():
 
 def test_what_azure_changes_by_itself_is_no_difference():
     # camelCase paths: Pulumi does not translate them, and one that it does not know has no effect without a word.
-    assert list(_recorded().only(_TYPE).request.ignoreChanges) == [
+    assert list(_usual().only(_TYPE).request.ignoreChanges) == [
         "kubernetesVersion", "agentPoolProfiles[*].count", "agentPoolProfiles[*].orchestratorVersion",
     ]  # fmt: skip
+
+
+_FIXED = {"vmSize", "availabilityZones", "enableEncryptionAtHost", "osDiskType", "osDiskSizeGB", "vnetSubnetID"}
+"""What Azure never changes in a pool that exists."""
+
+
+def test_what_azure_cannot_change_is_planned_as_a_replacement():
+    # Otherwise Azure would refuse it half-way through an update.
+    assert set(_usual().only(_TYPE).request.replaceOnChanges) == {f"agentPoolProfiles[*].{name}" for name in _FIXED}
+    pool = _recorded(pulumi.ResourceOptions(protect=True), user_pools=[NodePool(name="apps")]).only(_POOL)
+    assert set(pool.request.replaceOnChanges) == _FIXED
+    # Its name is taken while the old one is there, and it holds nothing that is worth protecting.
+    assert pool.request.deleteBeforeReplace
+    assert not pool.protected
+
+
+def test_a_cluster_can_be_protected_and_its_grants_never_are():
+    recording = _recorded(pulumi.ResourceOptions(protect=True))
+    assert recording.only(_TYPE).protected
+    assert not any(grant.protected for grant in recording.of(GRANT))
+
+
+@pytest.mark.parametrize("resource", ["cluster-aks", "cluster-apps"])
+def test_what_azure_refuses_because_a_grant_still_spreads_is_tried_again(resource: str):
+    made = _recorded(user_pools=[NodePool(name="apps")]).named(resource)
+    assert list(made.request.hooks.on_error) == [f"{resource}-spreading-grants"]
+
+
+def test_the_right_to_deploy_is_proven_before_anybody_gets_the_kubeconfig():
+    assert _usual().probes == [("may deploy", KUBECONFIG)]
+    assert _recorded(preview=True).probes == []
 
 
 def test_services_have_pools_apart_from_the_clusters_own_pods():
@@ -246,7 +285,7 @@ def test_logs_metrics_and_alarms_of_defender_go_to_the_workspace():
 
 
 def test_without_a_workspace_nothing_is_collected():
-    recording = _recorded()
+    recording = _usual()
     assert recording.of(_LOGS) == []
     assert not {"azureMonitorProfile", "serviceMeshProfile"} & set(recording.only(_TYPE).inputs)
 
@@ -262,7 +301,7 @@ def test_gateways_are_made_as_asked_for_and_may_read_the_certificates(gateways: 
     assert inputs["addonProfiles"]["azureKeyvaultSecretsProvider"] == {
         "enabled": True, "config": {"enableSecretRotation": "true", "rotationPollInterval": "2m"},
     }  # fmt: skip
-    assert recording.grants - _recorded().grants == {(Role.KEY_VAULT_SECRETS_USER.value, _VAULT, VAULT_READER["objectId"], "ServicePrincipal")}
+    assert recording.grants - _usual().grants == {(Role.KEY_VAULT_SECRETS_USER.value, _VAULT, VAULT_READER["objectId"], "ServicePrincipal")}
     consumer = recording.named("consumer")
     assert consumer.inputs["reader"] == VAULT_READER["clientId"]
     # Who is told of the reader can rely on its right.
@@ -344,7 +383,7 @@ def test_tags_are_everywhere():
 
 
 def test_the_kubeconfig_is_the_users_one_and_secret():
-    recording = _recorded()
+    recording = _usual()
     assert recording.calls == [(USER_CREDENTIALS, {"resourceGroupName": "cluster-group", "resourceName": "cluster-aks", "format": "exec"})]
     assert recording.outputs_of("cluster") == {
         "resource_group_name": "cluster-group",
@@ -357,7 +396,7 @@ def test_the_kubeconfig_is_the_users_one_and_secret():
 
 
 def test_who_gets_the_kubeconfig_may_deploy_and_its_pods_may_pull():
-    consumer = _recorded().named("consumer")
+    consumer = _usual().named("consumer")
     assert {"cluster-deployer", "cluster-pull", "cluster-aks"} <= consumer.dependencies_of("kubeconfig")
 
 

@@ -1,3 +1,4 @@
+from functools import cache
 from typing import Any
 
 import pulumi
@@ -34,15 +35,21 @@ def _recorded(opts: pulumi.ResourceOptions | None = None, *, preview: bool = Fal
     return record(program, preview=preview, calls={GET_ACCOUNT: _FOUND})
 
 
+@cache
+def _usual() -> Recording:
+    """With nothing changed; recorded once for the many tests that look at it."""
+    return _recorded()
+
+
 def test_the_deployer_may_read_models_and_sign_for_them_and_nobody_may_do_anything_else():
-    assert _recorded().grants == {
+    assert _usual().grants == {
         (Role.STORAGE_BLOB_DELEGATOR.value, ACCOUNT, "us", "Group"),
         (Role.STORAGE_BLOB_DATA_READER.value, CONTAINER, "us", "Group"),
     }
 
 
 def test_a_group_may_publish_into_the_container_if_there_is_one():
-    rights = _recorded(contributor_group_id="publishers").grants - _recorded().grants
+    rights = _recorded(contributor_group_id="publishers").grants - _usual().grants
     assert rights == {(Role.STORAGE_BLOB_DATA_CONTRIBUTOR.value, CONTAINER, "publishers", "Group")}
 
 
@@ -68,11 +75,11 @@ def test_a_group_may_publish_into_the_container_if_there_is_one():
     ],
 )
 def test_the_account_has_no_keys_and_lets_nobody_in(key: str, value: object):
-    assert _recorded().only(_ACCOUNT_TYPE).inputs[key] == value
+    assert _usual().only(_ACCOUNT_TYPE).inputs[key] == value
 
 
 def test_data_is_encrypted_twice():
-    encryption = _recorded().only(_ACCOUNT_TYPE).inputs["encryption"]
+    encryption = _usual().only(_ACCOUNT_TYPE).inputs["encryption"]
     assert encryption["requireInfrastructureEncryption"] is True
     assert encryption["services"]["blob"]["enabled"] is True
 
@@ -91,7 +98,7 @@ def test_redundancy_and_tags_are_as_asked_for():
 
 
 def test_data_has_a_resource_group_of_its_own():
-    recording = _recorded()
+    recording = _usual()
     assert recording.only(GROUP).parent == "models"
     placed = [resource for resource in recording.resources if "resourceGroupName" in resource.inputs]
     assert {resource.name for resource in placed} == {"models-account", "models-blobs", "models-container"}
@@ -109,7 +116,7 @@ def test_what_is_deleted_or_overwritten_can_be_restored(days: int):
 
 
 def test_versioning_is_on_before_the_container_exists():
-    container = _recorded().only("azure-native:storage:BlobContainer")
+    container = _usual().only("azure-native:storage:BlobContainer")
     assert "models-blobs" in container.dependencies
     assert container.inputs["containerName"] == "models"
     assert container.inputs["publicAccess"] == "None"
@@ -126,14 +133,31 @@ def test_protection_reaches_everything_that_holds_data_and_no_grant():
 
 
 def test_unless_asked_for_nothing_is_protected():
-    assert not any(resource.protected for resource in _recorded().resources)
+    assert not any(resource.protected for resource in _usual().resources)
 
 
 def test_who_gets_the_url_may_read_there():
-    consumer = _recorded().named("consumer")
+    consumer = _usual().named("consumer")
     assert consumer.inputs == {"name": "convergedev", "id": ACCOUNT, "url": "https://convergedev.blob.core.windows.net/models"}
     assert {"models-delegator", "models-reader"} <= consumer.dependencies_of("url")
     assert "models-reader" not in consumer.dependencies_of("name")
+
+
+def test_who_reads_is_told_what_to_wait_for():
+    told: list[str] = []
+
+    def program() -> None:
+        async def tell() -> None:
+            models = ModelStorage("models", ModelStorageArgs(account_name="convergedev", deployer=Principal(id="us", type="Group")))
+            told.extend([str(await grant.known()) for grant in models.reading])
+
+        consume(told=pulumi.Output.from_input(tell()))
+
+    record(program)
+    assert told == [
+        f"'Storage Blob Delegator' for the deployer (us) on {ACCOUNT}",
+        f"'Storage Blob Data Reader' for the deployer (us) on {CONTAINER}",
+    ]
 
 
 def test_before_the_account_exists_its_url_is_unknown():
@@ -144,9 +168,16 @@ def test_before_the_account_exists_its_url_is_unknown():
 
 def test_unless_asked_for_models_are_not_write_once():
     # Once the container has it, it cannot be taken back.
-    recording = _recorded()
+    recording = _usual()
     assert recording.of(_WRITE_ONCE) == []
     assert "immutableStorageWithVersioning" not in recording.only(_CONTAINER_TYPE).inputs
+
+
+def test_write_once_for_a_container_that_exists_is_planned_as_a_replacement():
+    # Azure takes it only when the container is made, and two of one name cannot be.
+    request = _usual().only(_CONTAINER_TYPE).request
+    assert list(request.replaceOnChanges) == ["immutableStorageWithVersioning"]
+    assert request.deleteBeforeReplace
 
 
 @pytest.mark.parametrize("days", [1, 365])
@@ -167,7 +198,7 @@ def test_models_can_be_write_once(days: int):
 def test_azure_refuses_to_delete_an_account_that_is_locked():
     lock = _recorded(locked=True).only(LOCK).inputs
     assert (lock["scope"], lock["level"]) == (ACCOUNT, "CanNotDelete")
-    assert _recorded().of(LOCK) == []
+    assert _usual().of(LOCK) == []
 
 
 def test_reads_writes_and_deletions_are_recorded_where_there_is_a_workspace():
@@ -175,7 +206,7 @@ def test_reads_writes_and_deletions_are_recorded_where_there_is_a_workspace():
     # Of blobs: the account itself has no such logs.
     assert (logs["resourceUri"], logs["workspaceId"]) == (f"{ACCOUNT}/blobServices/default", _WORKSPACE)
     assert {log["category"] for log in logs["logs"]} == {"StorageRead", "StorageWrite", "StorageDelete"}
-    assert _recorded().of(_LOGS) == []
+    assert _usual().of(_LOGS) == []
 
 
 def test_a_private_account_is_reached_through_its_endpoint_only():
@@ -190,7 +221,7 @@ def test_a_private_account_is_reached_through_its_endpoint_only():
 
 
 def test_a_public_account_has_no_endpoint():
-    assert _recorded().of(_ENDPOINT) == []
+    assert _usual().of(_ENDPOINT) == []
 
 
 def test_the_group_can_be_one_that_exists():

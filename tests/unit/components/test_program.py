@@ -7,6 +7,7 @@ import runpy
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
@@ -31,9 +32,14 @@ from tests.unit.components.recording import (
     CLIENT_CONFIG,
     CREDENTIALS,
     DIGEST,
+    GET_ACCOUNT,
+    GET_CLUSTER,
+    GET_REGISTRY,
+    GROUP,
     KUBECONFIG,
     LOCK,
     SUBSCRIPTION,
+    TOKEN,
     UNKNOWN,
     USER_CREDENTIALS,
     VAULT_READER,
@@ -46,12 +52,43 @@ from tests.unit.settings.stack_files import ROOT, as_pulumi_does, stack_values
 
 _ALWAYS = {VirtualNetwork, ModelStorage, ContainerRegistry, KubernetesCluster, ApplicationImage, ModelDeployment}
 _COMPONENTS: Mapping[str, set[type[pulumi.ComponentResource]]] = {"dev": _ALWAYS, "prod": _ALWAYS | {Monitoring, ClusterMonitoring, ServiceAccess}}
+_TOKENS = "kubernetes:security.istio.io/v1:RequestAuthentication"
 _SENSITIVE = ("key", "password", "token", "kubeconfig")
 _MODEL = locked(
     3,
     inputs=[{"name": "image", "datatype": "FP32", "shape": [-1, 64]}],
     outputs=[{"name": "label", "datatype": "INT64", "shape": [-1]}, {"name": "probabilities", "datatype": "FP32", "shape": [-1, 10]}],
 )
+_SHARED = "/subscriptions/00000000-0000-0000-0000-000000000099/resourceGroups/shared"
+_SUBNETS = {name: f"{_SHARED}/providers/Microsoft.Network/virtualNetworks/hub/subnets/{name}" for name in ("nodes", "api-server", "endpoints")}
+_ZONES = {name: f"{_SHARED}/providers/Microsoft.Network/privateDnsZones/privatelink.{name}" for name in ("blob.core.windows.net", "azurecr.io")}
+_ACCOUNT = f"{_SHARED}/providers/Microsoft.Storage/storageAccounts/theirmodels"
+_REGISTRY = f"{_SHARED}/providers/Microsoft.ContainerRegistry/registries/images"
+_CLUSTER = f"{_SHARED}/providers/Microsoft.ContainerService/managedClusters/platform"
+_ADOPTED: Mapping[str, dict[str, Any]] = {
+    "network": {
+        "nodeSubnetId": _SUBNETS["nodes"],
+        "apiServerSubnetId": _SUBNETS["api-server"],
+        "endpointSubnetId": _SUBNETS["endpoints"],
+        "blobZoneId": _ZONES["blob.core.windows.net"],
+        "registryZoneId": _ZONES["azurecr.io"],
+        "private": True,
+        "outbound": "userDefinedRouting",
+    },
+    "modelStorage": {"accountId": _ACCOUNT},
+    "registry": {"registryId": _REGISTRY},
+    "cluster": {"clusterId": _CLUSTER},
+}
+"""Settings by which a part of the stack is one that exists already."""
+_FOUND: Mapping[str, dict[str, Any]] = {
+    GET_ACCOUNT: {"primaryEndpoints": {"blob": "https://theirmodels.blob.core.windows.net/"}},
+    GET_REGISTRY: {"loginServer": "images.azurecr.io"},
+    GET_CLUSTER: {
+        "identityProfile": {"kubeletidentity": {"objectId": "their-kubelet"}},
+        "addonProfiles": {"azureKeyvaultSecretsProvider": {"enabled": True, "identity": VAULT_READER}},
+    },
+}
+"""What Azure knows about them."""
 _LOCK = Lock(services={"digits": LockedService(model=_MODEL)})
 
 
@@ -76,7 +113,7 @@ def _checkout(folder: Path, stack: str, lock: Lock) -> Iterator[None]:
 def _run(folder: Path, stack: str = "dev", *, preview: bool = False, lock: Lock = _LOCK, into: Recording | None = None, **changes: Any) -> Recording:
     """The program as it is, with the stack's committed settings; `changes` replace keys, with __ for the colon."""
     config = as_pulumi_does({**stack_values(stack), **{key.replace("__", ":"): value for key, value in changes.items()}})
-    calls = {CLIENT_CONFIG: CLIENT, USER_CREDENTIALS: CREDENTIALS}
+    calls = {CLIENT_CONFIG: CLIENT, USER_CREDENTIALS: CREDENTIALS, **_FOUND}
     with _checkout(folder, stack, lock):
         return record(lambda: runpy.run_path(os.fspath(ROOT / "__main__.py")), preview=preview, calls=calls, config=config, stack=stack, into=into)
 
@@ -88,22 +125,28 @@ class _Case:
     recording: Recording
 
 
+@pytest.fixture(scope="module")
+def committed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, bool], Recording]:
+    """A stack as it is committed, in preview or not; run once."""
+    return cache(lambda stack, preview: _run(tmp_path_factory.mktemp("checkout"), stack, preview=preview))
+
+
 @pytest.fixture(
     scope="module", params=[("dev", True), ("dev", False), ("prod", True), ("prod", False)], ids=["dev preview", "dev up", "prod preview", "prod up"]
 )
-def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> _Case:
+def case(request: pytest.FixtureRequest, committed: Callable[[str, bool], Recording]) -> _Case:
     stack, preview = request.param
-    return _Case(stack, preview, _run(tmp_path_factory.mktemp("checkout"), stack, preview=preview))
+    return _Case(stack, preview, committed(stack, preview))
 
 
 @pytest.fixture(scope="module")
-def up(tmp_path_factory: pytest.TempPathFactory) -> Recording:
-    return _run(tmp_path_factory.mktemp("checkout"))
+def up(committed: Callable[[str, bool], Recording]) -> Recording:
+    return committed("dev", False)
 
 
 @pytest.fixture(scope="module")
-def prod(tmp_path_factory: pytest.TempPathFactory) -> Recording:
-    return _run(tmp_path_factory.mktemp("checkout"), "prod")
+def prod(committed: Callable[[str, bool], Recording]) -> Recording:
+    return committed("prod", False)
 
 
 def test_the_program_runs_to_its_end(case: _Case):
@@ -148,10 +191,11 @@ def test_every_component_registered_what_its_class_declares(case: _Case):
         assert set(case.recording.outputs[resource.urn]) - perhaps == always, resource.urn
 
 
-def test_only_ways_in_are_declared_beside_outputs():
+def test_only_ways_in_and_what_to_wait_for_are_declared_beside_outputs():
     """Or the test above would see nothing."""
     beside = {(component.__name__, name) for component in _COMPONENTS["prod"] for name in set(component.__annotations__).difference(*_declared(component))}
-    assert beside == {("VirtualNetwork", "blob_access"), ("VirtualNetwork", "registry_access")}
+    ways = {("VirtualNetwork", "blob_access"), ("VirtualNetwork", "registry_access")}
+    assert beside == ways | {("ModelStorage", "reading"), ("ContainerRegistry", "pushing")}
     assert _declared(Monitoring)[1] == {"action_group_id"}
 
 
@@ -178,7 +222,9 @@ def test_no_output_that_sounds_secret_is_open(case: _Case):
 
 def test_no_open_value_holds_a_credential(case: _Case):
     everything = [resource.inputs for resource in case.recording.resources] + list(case.recording.outputs.values())
-    for credential in (KUBECONFIG, "sig=x"):
+    # Or nothing would have been looked at.
+    assert case.preview or (TOKEN in str(everything) and "sig=x" in str(everything))
+    for credential in (KUBECONFIG, "sig=x", TOKEN):
         assert not [path for values in everything for path, value in _open_values(values) if credential in str(value)]
 
 
@@ -202,7 +248,10 @@ def test_data_is_protected_where_the_settings_say_so(case: _Case):
     protected = {resource.name for resource in case.recording.resources if resource.protected}
     models = {"converge-models", *(f"converge-models-{part}" for part in ("group", "account", "blobs", "container", "write-once", "lock"))}
     images = {"converge-registry", *(f"converge-registry-{part}" for part in ("group", "registry", "lock"))}
-    assert protected == (models | images if case.stack == "prod" else set())
+    # Without their cluster all services stop; pools hold nothing and may be made anew, grants too.
+    whole = {"converge-cluster", *(f"converge-cluster-{part}" for part in ("group", "control-plane", "kubelet", "aks"))}
+    windows = {f"converge-cluster-{name}" for name in ("aksManagedAutoUpgradeSchedule", "aksManagedNodeOSUpgradeSchedule")}
+    assert protected == (models | images | whole | windows | {"converge-workloads"} if case.stack == "prod" else set())
 
 
 def test_azure_refuses_to_delete_data_where_the_settings_say_so(case: _Case):
@@ -235,6 +284,13 @@ def test_prod_is_reached_from_its_network_only(case: _Case):
         for resource in case.recording.of(f"azure-native:{kind}")
     }
     assert public == dict.fromkeys(("StorageAccount", "Registry", "ManagedCluster"), "Disabled" if case.stack == "prod" else "Enabled")
+
+
+def test_an_update_proves_every_right_that_it_needs_before_it_uses_it(case: _Case):
+    exports = case.recording.exports
+    needed = {("may read models", exports["modelStore"]), ("may push", exports["registry"]), ("may deploy", KUBECONFIG)}
+    # Once, however many ask; and a preview asks nobody.
+    assert sorted(case.recording.probes) == ([] if case.preview else sorted(needed))
 
 
 def test_what_azure_cannot_be_asked_yet_is_not_asked_in_a_preview(case: _Case):
@@ -376,6 +432,130 @@ def test_settings_reach_the_resources(tmp_path: Path):
     # Four groups, rules, network, account, registry, two identities, cluster.
     assert len(tagged) == 11
     assert all(found == tags for found in tagged)
+
+
+def _adopting(folder: Path, *parts: str) -> Recording:
+    """Prod, where some parts exist already."""
+    changes: dict[str, Any] = {f"converge__{part}": _ADOPTED[part] for part in parts}
+    return _run(folder, "prod", **changes)
+
+
+def _declared_by(recording: Recording, component: str) -> set[str]:
+    return {resource.name.removeprefix(f"{component}-") for resource in recording.resources if resource.parent == component}
+
+
+def _asked(recording: Recording) -> set[str]:
+    return {token for token, _ in recording.calls} - {CLIENT_CONFIG, USER_CREDENTIALS}
+
+
+def test_a_network_that_exists_is_used_by_everything_that_is_private(tmp_path: Path):
+    recording = _adopting(tmp_path, "network")
+    assert _declared_by(recording, "converge-network") == set()
+    cluster = recording.only("azure-native:containerservice:ManagedCluster").inputs
+    assert {pool["vnetSubnetID"] for pool in cluster["agentPoolProfiles"]} == {_SUBNETS["nodes"]}
+    assert recording.only("azure-native:containerservice:AgentPool").inputs["vnetSubnetID"] == _SUBNETS["nodes"]
+    assert cluster["apiServerAccessProfile"]["subnetId"] == _SUBNETS["api-server"]
+    assert cluster["networkProfile"]["outboundType"] == "userDefinedRouting"
+    assert {endpoint.inputs["subnet"]["id"] for endpoint in recording.of("azure-native:network:PrivateEndpoint")} == {_SUBNETS["endpoints"]}
+    zones = {names.inputs["privateDnsZoneConfigs"][0]["privateDnsZoneId"] for names in recording.of("azure-native:network:PrivateDnsZoneGroup")}
+    assert zones == set(_ZONES.values())
+    joins = {(scope, who) for role, scope, who, _ in recording.grants if role == Role.NETWORK_CONTRIBUTOR.value}
+    assert joins == {(_SUBNETS[name], "converge-cluster-control-plane-principal") for name in ("nodes", "api-server")}
+
+
+def test_models_can_be_in_an_account_that_exists(tmp_path: Path):
+    recording = _adopting(tmp_path, "modelStorage")
+    assert _declared_by(recording, "converge-models") == {"delegator", "reader"}
+    assert _asked(recording) == {GET_ACCOUNT}
+    assert (recording.exports["storageAccount"], recording.exports["modelStore"]) == ("theirmodels", "https://theirmodels.blob.core.windows.net/models")
+    watched = {scope for alert in recording.of("azure-native:monitor:MetricAlert") for scope in alert.inputs["scopes"]}
+    assert watched == {_ACCOUNT}
+
+
+def test_images_can_be_in_a_registry_that_exists(tmp_path: Path):
+    recording = _adopting(tmp_path, "registry")
+    assert _declared_by(recording, "converge-registry") == {"push"}
+    assert _asked(recording) == {GET_REGISTRY}
+    assert recording.exports["registry"] == "images.azurecr.io"
+    assert recording.exports["services"]["digits"]["image"] == f"images.azurecr.io/digits@{DIGEST}"
+    assert (Role.ACR_PULL.value, _REGISTRY, "converge-cluster-kubelet-principal", "ServicePrincipal") in recording.grants
+    assert (Role.ACR_PUSH.value, _REGISTRY, stack_values("prod")["converge:deployer"]["principalId"], "Group") in recording.grants
+
+
+def test_services_can_run_on_a_cluster_that_exists(tmp_path: Path):
+    recording = _adopting(tmp_path, "cluster")
+    assert _declared_by(recording, "converge-cluster") == {"pull", "deployer", "certificates", "converge-workloads"}
+    assert _asked(recording) == {GET_CLUSTER}
+    assert (recording.exports["cluster"], recording.exports["resourceGroup"]) == ("platform", "shared")
+    provider = recording.only("pulumi:providers:kubernetes")
+    assert (provider.inputs["kubeconfig"], provider.inputs["clusterIdentifier"]) == (Secret(KUBECONFIG), _CLUSTER)
+    # What is collected from it is for its owner to decide.
+    assert not [resource for resource in recording.resources if resource.type.startswith("azure-native:monitor:DataCollection")]
+    assert {scope for role, scope, who, _ in recording.grants if who == "their-kubelet"} == {recording.outputs_of("converge-registry")["registry_id"]}
+
+
+def test_all_of_it_can_exist_and_then_a_stack_is_grants_and_services(tmp_path: Path):
+    changes: dict[str, Any] = {f"converge__{part}": values for part, values in _ADOPTED.items()}
+    recording = _run(tmp_path, "dev", converge__allowedIpRanges=[], **changes)
+    assert {resource.type for resource in recording.resources if resource.type.startswith("azure-native:")} == {"azure-native:authorization:RoleAssignment"}
+    deployer = stack_values("dev")["converge:deployer"]["principalId"]
+    assert recording.grants == {
+        (Role.STORAGE_BLOB_DELEGATOR.value, _ACCOUNT, deployer, "Group"),
+        (Role.STORAGE_BLOB_DATA_READER.value, f"{_ACCOUNT}/blobServices/default/containers/models", deployer, "Group"),
+        (Role.ACR_PUSH.value, _REGISTRY, deployer, "Group"),
+        (Role.ACR_PULL.value, _REGISTRY, "their-kubelet", "ServicePrincipal"),
+        (Role.AKS_RBAC_CLUSTER_ADMIN.value, _CLUSTER, deployer, "Group"),
+    }
+    assert recording.exports["services"]["digits"]["image"] == f"images.azurecr.io/digits@{DIGEST}"
+
+
+def test_resource_groups_can_exist(tmp_path: Path):
+    given = stack_values("prod")
+    parts = ("network", "modelStorage", "registry", "cluster", "monitoring")
+    changes: dict[str, Any] = {f"converge__{part}": {**given[f"converge:{part}"], "resourceGroupId": _SHARED} for part in parts}
+    recording = _run(tmp_path, "prod", **changes)
+    assert recording.of(GROUP) == []
+    assert {resource.inputs["resourceGroupName"] for resource in recording.resources if "resourceGroupName" in resource.inputs} == {"shared"}
+
+
+def _reached(name: str, exposure: str) -> dict[str, Any]:
+    return {"name": name, "model": "digits", "exposure": exposure, "host": f"{name}.example.com", "certificate": name, "audience": f"api://{name}"}
+
+
+def test_each_service_is_reached_from_where_its_settings_say(tmp_path: Path):
+    lock = Lock(services={name: LockedService(model=_MODEL) for name in ("inside", "near", "far")})
+    services = [{"name": "inside", "model": "digits"}, _reached("near", "network"), _reached("far", "internet")]
+    recording = _run(tmp_path, "prod", lock=lock, converge__services=services)
+    urls = {name: service.get("url") for name, service in recording.exports["services"].items()}
+    assert urls == {"inside": None, "near": "https://near.example.com", "far": "https://far.example.com"}
+    mesh = recording.only("azure-native:containerservice:ManagedCluster").inputs["serviceMeshProfile"]["istio"]
+    assert [gateway["mode"] for gateway in mesh["components"]["ingressGateways"]] == ["External", "Internal"]
+    gateways = {gateway.inputs["spec"]["servers"][0]["hosts"][0]: gateway.inputs for gateway in recording.of("kubernetes:networking.istio.io/v1:Gateway")}
+    assert {host: gateway["spec"]["selector"]["istio"] for host, gateway in gateways.items()} == {
+        "near.example.com": "aks-istio-ingressgateway-internal",
+        "far.example.com": "aks-istio-ingressgateway-external",
+    }
+    # Past the gateway nobody asks for a token, so nobody else may call.
+    callers = {name: recording.named(f"{name}-allow").inputs["spec"]["ingress"][0]["from"] for name in ("inside", "near", "far")}
+    only_gateways = [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "aks-istio-ingress"}}}]
+    assert callers == {"inside": [{"namespaceSelector": {}}], "near": only_gateways, "far": only_gateways}
+    (rule,) = recording.only("azure-native:network:NetworkSecurityGroup").inputs["securityRules"]
+    assert (rule["sourceAddressPrefix"], rule["destinationPortRange"]) == ("Internet", "443")
+    tenants = {rule["issuer"] for resource in recording.of(_TOKENS) for rule in resource.inputs["spec"]["jwtRules"]}
+    assert all(CLIENT["tenantId"] in issuer for issuer in tenants)
+
+
+def test_where_nobody_outside_is_to_reach_a_service_there_is_no_gateway(up: Recording):
+    assert "serviceMeshProfile" not in up.only("azure-native:containerservice:ManagedCluster").inputs
+    assert up.only("azure-native:network:NetworkSecurityGroup").inputs["securityRules"] == []
+    assert not [resource for resource in up.resources if "istio" in resource.type]
+
+
+def test_a_service_without_a_model_has_no_door_yet(tmp_path: Path):
+    recording = _run(tmp_path, "prod", lock=Lock())
+    assert not [resource for resource in recording.resources if "istio" in resource.type]
+    # The gateway itself is there: it takes long to make, and who owns the host's zone needs its address.
+    assert recording.only("azure-native:containerservice:ManagedCluster").inputs["serviceMeshProfile"]["mode"] == "Istio"
 
 
 def test_services_have_everything_twice_and_share_the_cluster(tmp_path: Path):

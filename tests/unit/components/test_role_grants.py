@@ -37,6 +37,21 @@ def test_the_roles_are_azures_own():
     }
 
 
+def test_roles_have_azures_names():
+    # People look for them in Azure when one is missing.
+    assert {role.name: role.title for role in Role} == {
+        "ACR_PULL": "AcrPull",
+        "ACR_PUSH": "AcrPush",
+        "STORAGE_BLOB_DELEGATOR": "Storage Blob Delegator",
+        "STORAGE_BLOB_DATA_READER": "Storage Blob Data Reader",
+        "STORAGE_BLOB_DATA_CONTRIBUTOR": "Storage Blob Data Contributor",
+        "MANAGED_IDENTITY_OPERATOR": "Managed Identity Operator",
+        "NETWORK_CONTRIBUTOR": "Network Contributor",
+        "AKS_RBAC_CLUSTER_ADMIN": "Azure Kubernetes Service RBAC Cluster Admin",
+        "KEY_VAULT_SECRETS_USER": "Key Vault Secrets User",
+    }
+
+
 @pytest.mark.parametrize("kind", ["User", "Group", "ServicePrincipal"])
 def test_a_grant_says_who_what_and_where(kind: str):
     assert _granted(principal=Principal(id="somebody", type=kind)).only(GRANT).inputs == {
@@ -64,6 +79,7 @@ def test_a_changed_grant_is_deleted_first():
     request = _granted().only(GRANT).request
     assert request.deleteBeforeReplaceDefined
     assert request.deleteBeforeReplace
+    assert list(request.replaceOnChanges) == ["principalType", "roleDefinitionId"]
 
 
 @pytest.mark.parametrize("protect", [None, True])

@@ -11,8 +11,9 @@ from local_azure.arm.spec import Properties
 _ASSIGNMENT = "azure-native:authorization:RoleAssignment"
 _OPERATOR = "f1a07417-d97a-45cb-824c-7a7467783830"
 _NETWORK_CONTRIBUTOR = "4d97b98b-1d4f-4787-a291-c67834d212e7"
+_ZONE_CONTRIBUTOR = "b12aa53e-6015-4669-85d0-8515ebb3ae7f"
 _EVERYTHING = frozenset({"b24988ac-6180-42a0-ab88-20f7382dd24c", "8e3af657-a8ff-443c-a75c-2fe8c4bcb635"})
-"""Contributor and Owner: they hold the actions of both roles that are asked for here."""
+"""Contributor and Owner: they hold the actions of every role that is asked for here."""
 _KUBELET_DOCS = "https://learn.microsoft.com/en-us/azure/aks/use-managed-identity#add-role-assignment"
 
 Records = Mapping[str, Mapping[str, Any]]
@@ -62,7 +63,8 @@ def missing(pulumi_type: str, identifier: str, inputs: Properties, records: Reco
 def _of_cluster(identifier: str, inputs: Properties, records: Records) -> Iterator[Need]:
     kubelet = (inputs.get("identityProfile") or {}).get("kubeletidentity") or {}
     pools = inputs.get("agentPoolProfiles") or []
-    api_server = (inputs.get("apiServerAccessProfile") or {}).get("subnetId")
+    access = inputs.get("apiServerAccessProfile") or {}
+    api_server, zone = access.get("subnetId"), access.get("privateDNSZone") or ""
     for principal in _control_plane(inputs, records):
         if scope := kubelet.get("resourceId"):
             yield Need(principal, _OPERATOR, scope, _no_kubelet_identity())
@@ -70,6 +72,9 @@ def _of_cluster(identifier: str, inputs: Properties, records: Records) -> Iterat
             yield Need(principal, _NETWORK_CONTRIBUTOR, subnet, _no_join(principal, identifier, subnet, "join"))
         if api_server:
             yield Need(principal, _NETWORK_CONTRIBUTOR, api_server, _no_join(principal, identifier, api_server, "joinLoadBalancer"))
+        # `system` and `none` are no zones.
+        if zone.startswith("/"):
+            yield Need(principal, _ZONE_CONTRIBUTOR, zone, _no_zone(zone))
 
 
 def _of_pool(identifier: str, inputs: Properties, records: Records) -> Iterator[Need]:
@@ -102,3 +107,11 @@ def _no_join(principal: str, identifier: str, subnet: str, action: str) -> ArmEr
         f"scope(s) '{subnet}' (respectively) or the linked scope(s) are invalid."
     )
     return ArmError("LinkedAuthorizationFailed", words, 403)
+
+
+def _no_zone(zone: str) -> ArmError:
+    words = (
+        f"Service principal or user-assigned identity must be given permission to read and write to custom private dns zone {zone}. "
+        "Check access result not allowed for action Microsoft.Network/privateDnsZones/read."
+    )
+    return ArmError("CustomPrivateDNSZoneMissingPermissionError", words, 400)

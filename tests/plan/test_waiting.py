@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.plan.conftest import ROOT
+from tests.plan.conftest import ROOT, Program
 from tests.plan.test_arm_plugin import Project, project  # noqa: F401 - a fixture
 
 _PROGRAM = f"""
@@ -91,3 +91,15 @@ def test_a_grant_that_never_comes_ends_the_update_in_time_with_its_name_and_the_
     after = waiting.resources()
     assert "ManagedCluster" in kinds(waiting)
     assert {key: after[key] for key in json.loads(before)} == json.loads(before)
+
+
+def test_the_first_update_of_dev_passes_although_all_grants_are_five_minutes_late(program: Program):
+    program.new_stack("dev")
+    (program.sandbox / "arm").mkdir()
+    (program.sandbox / "arm" / "faults.json").write_text(json.dumps({"clock": 100, "grants": [{"late": 300}]}))
+    started = time.monotonic()
+    result = program.pulumi("up", "--yes", "--skip-preview", "--stack", "dev")
+    assert result.returncode == 0, result.stdout + result.stderr
+    print(f"up of dev from nothing with late grants: {time.monotonic() - started:.1f} s")
+    assert f"converge-cluster-aks waits for '{_OPERATOR}' for " in result.stdout
+    assert "ManagedCluster" in result.stdout

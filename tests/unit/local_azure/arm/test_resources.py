@@ -238,6 +238,21 @@ def test_a_cluster_waits_for_its_grants_to_take_effect(tmp_path: Path):
         arm.put(MANAGED_CLUSTER, inputs)
 
 
+def test_a_zone_of_ones_own_and_the_api_servers_subnet_need_grants_too(tmp_path: Path):
+    arm = resources(tmp_path)
+    arm.put(RESOURCE_GROUP, dict(GROUP))
+    (control_plane, principal), (kubelet, _) = identity(arm, "control-plane"), identity(arm, "kubelet")
+    assign(arm, principal, OPERATOR, kubelet)
+    subnet, zone = f"/subscriptions/{SUBSCRIPTION}/net/subnets/api", f"/subscriptions/{SUBSCRIPTION}/zones/privatelink.westeurope.azmk8s.io"
+    inputs = {**cluster(control_plane, kubelet), "apiServerAccessProfile": {"subnetId": subnet, "privateDNSZone": zone}}
+    with pytest.raises(ArmError, match="subnets/joinLoadBalancer/action"):
+        arm.put(MANAGED_CLUSTER, inputs)
+    assign(arm, principal, NETWORK_CONTRIBUTOR, subnet)
+    with pytest.raises(ArmError, match=f'"CustomPrivateDNSZoneMissingPermissionError" Message="Service principal .* custom private dns zone {zone}'):
+        arm.put(MANAGED_CLUSTER, inputs)
+    arm.put(MANAGED_CLUSTER, {**inputs, "apiServerAccessProfile": {"subnetId": subnet, "privateDNSZone": "system"}})
+
+
 def test_adopted_identities_may_have_any_grant(tmp_path: Path):
     arm = resources(tmp_path)
     arm.put(RESOURCE_GROUP, dict(GROUP))

@@ -153,6 +153,28 @@ def test_services_are_compared_with_lock_and_apps(root: Path):
     ]
 
 
+def test_settings_that_do_not_fit_each_other_are_reported_beside_all_else(root: Path):
+    values = {**_MINIMUM, "converge:network": {"private": True}, "converge:services": [{"name": "digits", "app": "apps/other"}]}
+    del values["azure-native:location"]
+    *problems, last = _problems(root, values)
+    assert problems == [
+        "azure-native:location: is missing; set it with `pulumi config set azure-native:location <value> --stack dev`",
+        "converge:registry.sku: was Standard; allowed is Premium beside converge:network.private: true, no other tier has private endpoints",
+        "converge:cluster.tier: was Free; allowed is Standard or Premium beside converge:network.private: true, since others rely on such a cluster",
+    ]
+    assert last.startswith("converge:services[0].app: was 'apps/other', which has no Dockerfile")
+
+
+def test_services_that_are_reached_and_have_a_model(root: Path):
+    door = {"exposure": "network", "certificate": "c", "audience": "api://a"}
+    services = [{"name": "digits", "host": "digits.example.com", **door}, {"name": "waiting", "host": "waiting.example.com", **door}, {"name": "inside"}]
+    vault = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/g/providers/Microsoft.KeyVault/vaults/certificates"
+    write_lock(root / "locks" / "dev.json", Lock(services={name: LockedService(model=_MODEL) for name in ("digits", "inside")}))
+    models = [{**service, "model": "digits"} for service in services]
+    loaded = _load(root, {**_MINIMUM, "converge:services": models, "converge:ingress": {"keyVaultId": vault}})
+    assert [service.name for service in loaded.reached] == ["digits"]
+
+
 @pytest.mark.parametrize("text", ["{not json", "yes", "[1,"])
 def test_text_where_something_else_belongs_is_shown_as_typed(root: Path, text: str):
     assert _problems(root, {**_MINIMUM, "converge:protectData": text}) == [f'converge:protectData: was "{text}"; allowed is true or false']

@@ -39,8 +39,15 @@ def _causes(steps: Sequence[Step]) -> frozenset[str] | None:
     """The resources that the unknown values come from; None when something else is a reason to replace."""
     paths = replacing_paths(steps)
     state = next((step["newState"] for step in steps if step.get("newState")), {})
-    known = [value.path for value in differences({}, state.get("inputs") or {}) if marked(value.after) is not Mark.UNKNOWN]
-    if not paths or any(lies_in(place, (path,)) or lies_in(path, (place,)) for path in paths for place in known):
+    values = differences({}, state.get("inputs") or {})
+    unknown = [value.path for value in values if marked(value.after) is Mark.UNKNOWN]
+    known = [value.path for value in values if value.path not in unknown]
+    # A value that is gone is neither, and a reason like one that is known.
+    if not paths or any(_touches(path, known) or not _touches(path, unknown) for path in paths):
         return None
     origins = state.get("propertyDependencies") or {}
     return frozenset(urn for path in paths for urn in origins.get(path.partition(".")[0].partition("[")[0], ()))
+
+
+def _touches(path: str, places: Sequence[str]) -> bool:
+    return any(lies_in(place, (path,)) or lies_in(path, (place,)) for place in places)

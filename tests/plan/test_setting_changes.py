@@ -60,6 +60,14 @@ class Change:
 _POD = "spec.template.spec.containers[0]"
 _UPGRADE = "converge-cluster-aksManagedAutoUpgradeSchedule"
 IN_PLACE = (
+    Change(
+        "network.addressSpace",
+        "10.200.0.0/16",
+        "converge-network-network",
+        path="addressSpace.addressPrefixes[0]",
+        source=f"{_LEARN}/virtual-network/manage-virtual-network",
+    ),
+    Change("services[].exposure", "network", "digits-access-gateway", path="spec.selector.istio"),
     Change("baseImage", f"docker.io/library/python:3.12@sha256:{'1' * 64}", "digits-image-image", path="buildArgs.PYTHON_IMAGE"),
     Change("services[].replicas", 3, "digits-deployment", path="spec.replicas", source="kubernetes.io/docs/concepts/workloads/controllers/deployment"),
     Change("services[].resources.cpu", "500m", "digits-deployment", path=f"{_POD}.resources.requests.cpu"),
@@ -114,19 +122,19 @@ IN_PLACE = (
     Change("tags", {"owner": "others"}, "converge-registry-group", path="tags.owner"),
 )
 ANEW = (
+    Change(
+        "modelStorage.resourceGroupId", f"{_GROUP}/data", "converge-models-account", Operation.REPLACE, "resourceGroupName", f"{_LEARN}/azure-resource-manager"
+    ),
+    Change(
+        "registry.resourceGroupId", f"{_GROUP}/images", "converge-registry-registry", Operation.REPLACE, "resourceGroupName", f"{_LEARN}/azure-resource-manager"
+    ),
+    Change("cluster.resourceGroupId", f"{_GROUP}/aks", "converge-cluster-aks", Operation.REPLACE, "resourceGroupName", f"{_LEARN}/azure-resource-manager"),
+    Change("network.resourceGroupId", f"{_GROUP}/net", "converge-network-network", Operation.REPLACE, "resourceGroupName", f"{_LEARN}/azure-resource-manager"),
     Change("network.outbound", "natGateway", "converge-cluster-aks", Operation.REPLACE, "networkProfile.outboundType", _PLUGIN),
     Change(
         "storageAccountName", "convergeothers", "converge-models-account", Operation.REPLACE, "accountName", f"{_LEARN}/storage/common/storage-account-overview"
     ),
     Change("registryName", "convergeOthers", "converge-registry-registry", Operation.REPLACE, "registryName", f"{_LEARN}/container-registry"),
-    Change(
-        "modelStorage.writeOnceDays",
-        0,
-        "converge-models-container",
-        Operation.REPLACE,
-        "immutableStorageWithVersioning.enabled",
-        f"{_LEARN}/storage/blobs/immutable-version-level-worm-policies",
-    ),
     Change("cluster.nodeSize", "Standard_D8ds_v5", "converge-cluster-aks", Operation.REPLACE, "agentPoolProfiles[0].vmSize", f"{_LEARN}/aks/resize-node-pool"),
     Change(
         "cluster.zones",
@@ -145,16 +153,16 @@ ANEW = (
         f"{_LEARN}/aks/enable-host-encryption",
     ),
     Change("cluster.userPools[].nodeSize", "Standard_D8ds_v5", "converge-cluster-apps", Operation.REPLACE, "vmSize", f"{_LEARN}/aks/resize-node-pool"),
-    Change(
-        "network.addressSpace",
-        "10.200.0.0/16",
-        "converge-network-network",
-        path="addressSpace.addressPrefixes[0]",
-        source=f"{_LEARN}/virtual-network/manage-virtual-network",
-    ),
-    Change("services[].exposure", "network", "digits-access-gateway", path="spec.selector.istio"),
 )
 _PRIVATELY = (
+    Change(
+        "modelStorage.writeOnceDays",
+        0,
+        "converge-models-container",
+        Operation.REPLACE,
+        "immutableStorageWithVersioning.enabled",
+        f"{_LEARN}/storage/blobs/immutable-version-level-worm-policies",
+    ),
     Change("network.private", True, "converge-models-account", path="publicNetworkAccess", source=f"{_LEARN}/storage/common/storage-private-endpoints"),
     Change(
         "network.private", True, "converge-cluster-aks", path="apiServerAccessProfile.enablePrivateCluster", source=f"{_LEARN}/aks/api-server-vnet-integration"
@@ -166,14 +174,6 @@ _PRIVATELY = (
     Change(
         "monitoring.resourceGroupId", f"{_GROUP}/watch", "converge-monitoring-logs", Operation.REPLACE, "resourceGroupName", f"{_LEARN}/azure-resource-manager"
     ),
-    Change(
-        "modelStorage.resourceGroupId", f"{_GROUP}/data", "converge-models-account", Operation.REPLACE, "resourceGroupName", f"{_LEARN}/azure-resource-manager"
-    ),
-    Change(
-        "registry.resourceGroupId", f"{_GROUP}/images", "converge-registry-registry", Operation.REPLACE, "resourceGroupName", f"{_LEARN}/azure-resource-manager"
-    ),
-    Change("cluster.resourceGroupId", f"{_GROUP}/aks", "converge-cluster-aks", Operation.REPLACE, "resourceGroupName", f"{_LEARN}/azure-resource-manager"),
-    Change("network.resourceGroupId", f"{_GROUP}/net", "converge-network-network", Operation.REPLACE, "resourceGroupName", f"{_LEARN}/azure-resource-manager"),
     Change(
         "network.blobZoneId",
         f"{_GROUP}/hub/providers/Microsoft.Network/privateDnsZones/privatelink.blob.core.windows.net",

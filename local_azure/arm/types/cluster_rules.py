@@ -7,20 +7,19 @@ from typing import Any
 
 from local_azure.arm.spec import Properties, Rule, at, objects
 from local_azure.arm.types.network_rules import overlap, range_of
+from local_azure.arm.types.pool_rules import COUNT, SCALE, TAINTS, count_wrong, scaling_wrong, taint_wrong, version_rule
 from local_azure.arm.wire import Unknown
 
 _PRIVATE = "https://github.com/aquasecurity/tfsec/issues/571"
 OUTBOUND = "https://learn.microsoft.com/azure/aks/egress-outboundtype"
 _MANAGED_NAT = "https://github.com/MicrosoftDocs/azure-docs/issues/83858"
-_COUNT = "https://github.com/kubernetes-sigs/cluster-api-provider-azure/issues/5947"
-_NO_COUNT = "https://github.com/pulumi/pulumi-azure-native/issues/2943"
-_SCALE = "https://learn.microsoft.com/azure/aks/cluster-autoscaler"
-_VERSIONS = "https://learn.microsoft.com/azure/aks/supported-kubernetes-versions"
 _ADDRESSES = "https://learn.microsoft.com/azure/aks/concepts-network-ip-address-planning"
 API_SERVER = "https://learn.microsoft.com/azure/aks/api-server-vnet-integration"
 _WORKLOAD = "https://learn.microsoft.com/azure/aks/workload-identity-deploy-cluster"
 _KUBELET = "https://learn.microsoft.com/azure/aks/use-managed-identity"
 _OVERLAY = "https://learn.microsoft.com/azure/aks/azure-cni-overlay"
+_NAMES = "https://aka.ms/aks-naming-rules"
+_LONGEST_GROUP = 80
 _CILIUM = "https://learn.microsoft.com/azure/aks/azure-cni-powered-by-cilium"
 
 
@@ -49,45 +48,6 @@ def _own_network(inputs: Properties) -> str | None:
             if not pool.get("vnetSubnetID"):
                 return f"Outbound type is {outbound} but agent pool '{pool.get('name')}' has no vnetSubnetID; it needs a subnet of a network of your own."
     return None
-
-
-def _version(path: str) -> Rule:
-    def broken(inputs: Properties) -> str | None:
-        version = at(inputs, path)
-        if isinstance(version, str) and not re.fullmatch(r"\d+\.\d+(\.\d+)?", version):
-            return f"Version {version} is not supported in this region; it must be <major>.<minor> or <major>.<minor>.<patch>."
-        return None
-
-    return Rule(code="K8sVersionNotSupported", property=path, reads=(path,), broken=broken, source=_VERSIONS)
-
-
-def _count(pool: Properties) -> str | None:
-    count = pool.get("count")
-    low = 1 if _is(pool.get("mode"), "System") else 0
-    if isinstance(count, int) and not low <= count <= 1000:
-        return f"agentPoolProfile.count was {count}. It must be greater or equal to minCount:{low} and less than or equal to maxCount:1000."
-    return None
-
-
-def _scaling(pool: Properties) -> str | None:
-    low, high, count = pool.get("minCount"), pool.get("maxCount"), pool.get("count")
-    if any(isinstance(value, Unknown) for value in (low, high, pool.get("enableAutoScaling"))):
-        return None
-    if pool.get("enableAutoScaling") is not True:
-        return None if low is None and high is None else "The values of minCount and maxCount must not be set when enableAutoScaling is not true."
-    if not isinstance(low, int) or not isinstance(high, int):
-        return "The values of minCount and maxCount must be set when enableAutoScaling is true."
-    if low > high:
-        return f"The value of minCount, {low}, is greater than that of maxCount, {high}."
-    if _is(pool.get("mode"), "System") and low < 1:
-        return f"The value of minCount is {low}; a system pool needs at least 1."
-    if isinstance(count, int) and not low <= count <= high:
-        return f"The value of parameter agentPoolProfile.count is invalid: it is {count}, outside of minCount {low} to maxCount {high}."
-    return None
-
-
-def _no_count(pool: Properties) -> str | None:
-    return "Required parameter properties.count is missing (null)." if pool.get("count") is None else None
 
 
 def _in_pools(check: Callable[[Properties], str | None]) -> Callable[[Properties], str | None]:
@@ -120,6 +80,24 @@ def _dns_address(inputs: Properties) -> str | None:
 def _pods_and_services(inputs: Properties) -> str | None:
     pods, services = range_of(at(inputs, "networkProfile.podCidr")), range_of(at(inputs, "networkProfile.serviceCidr"))
     return f"The pod CIDR {pods} overlaps with the service CIDR {services}." if overlap(pods, services) else None
+
+
+def _dns_prefix(inputs: Properties) -> str | None:
+    prefix = inputs.get("dnsPrefix")
+    if isinstance(prefix, str) and not re.fullmatch(r"[a-zA-Z0-9]([a-zA-Z0-9-]{0,52}[a-zA-Z0-9])?", prefix):
+        return f"The value of parameter dnsPrefix is invalid. Please see {_NAMES} for more details."
+    return None
+
+
+def _node_group(inputs: Properties) -> str | None:
+    made = "_".join(["MC", *(str(inputs.get(name)) for name in ("resourceGroupName", "resourceName", "location"))])
+    length = len(inputs.get("nodeResourceGroup") or made)
+    if length > _LONGEST_GROUP:
+        return (
+            f"The length of the node resource group name is too long. The maximum length is {_LONGEST_GROUP}, and the length of the value provided is "
+            f"{length}. Please see {_NAMES} for more details."
+        )
+    return None
 
 
 def _overlay(inputs: Properties) -> str | None:
@@ -159,9 +137,18 @@ CLUSTER_RULES = (
     Rule(code="InvalidParameter", property="apiServerAccessProfile", reads=("apiServerAccessProfile",), broken=_private, source=_PRIVATE),
     Rule(code="InvalidParameter", property=_POOLS, reads=("networkProfile.outboundType",), broken=_managed_nat, source=_MANAGED_NAT),
     Rule(code="InvalidParameter", property=_POOLS, reads=("networkProfile.outboundType",), broken=_own_network, source=OUTBOUND),
-    _version("kubernetesVersion"),
-    Rule(code="InvalidParameter", property=_POOLS, reads=(), broken=_in_pools(_count), source=_COUNT),
-    Rule(code="InvalidParameter", property=_POOLS, reads=(), broken=_in_pools(_scaling), source=_SCALE),
+    version_rule("kubernetesVersion"),
+    Rule(code="InvalidParameter", property="dnsPrefix", reads=("dnsPrefix",), broken=_dns_prefix, source=_NAMES),
+    Rule(
+        code="InvalidParameter",
+        property="nodeResourceGroup",
+        reads=("nodeResourceGroup", "resourceGroupName", "resourceName", "location"),
+        broken=_node_group,
+        source=_NAMES,
+    ),
+    Rule(code="InvalidParameter", property=_POOLS, reads=(), broken=_in_pools(taint_wrong), source=TAINTS),
+    Rule(code="InvalidParameter", property=_POOLS, reads=(), broken=_in_pools(count_wrong), source=COUNT),
+    Rule(code="InvalidParameter", property=_POOLS, reads=(), broken=_in_pools(scaling_wrong), source=SCALE),
     Rule(code="InvalidParameter", property=_POOLS, reads=(), broken=_no_system_pool, source="https://learn.microsoft.com/azure/aks/use-system-pools"),
     Rule(code="BadRequest", property="networkProfile", reads=("networkProfile",), broken=_dns_address, source=_ADDRESSES),
     Rule(code="BadRequest", property="networkProfile", reads=("networkProfile",), broken=_pods_and_services, source=_ADDRESSES),
@@ -182,11 +169,4 @@ CLUSTER_RULES = (
         broken=_api_server_subnet,
         source=API_SERVER,
     ),
-)
-
-POOL_RULES = (
-    Rule(code="InvalidParameter", property="count", reads=("count", "mode"), broken=_count, source=_COUNT),
-    Rule(code="InvalidParameter", property="count", reads=("count",), broken=_no_count, source=_NO_COUNT),
-    Rule(code="InvalidParameter", property="minCount", reads=("minCount", "maxCount", "count", "enableAutoScaling"), broken=_scaling, source=_SCALE),
-    _version("orchestratorVersion"),
 )

@@ -43,6 +43,17 @@ def test_a_known_value_that_differs_is_certain():
     assert operations(update, grant(of=of, more="update-replace"))["grant"] is Operation.REPLACE
 
 
+def test_a_value_that_is_gone_is_certain():
+    update = step("update", CLUSTER, "cluster", old={"a": 1}, new={"a": 2})
+    gone = step(
+        *("replace", GRANT, "grant"),
+        old={"scope": "a", "more": "x"},
+        new={"scope": UNKNOWN},
+        propertyDependencies={"scope": [urn(CLUSTER, "cluster")], "more": []},
+    )
+    assert operations(update, because(gone, scope="update-replace", more="delete-replace"))["grant"] is Operation.REPLACE
+
+
 def test_a_replacement_without_a_reason_is_certain():
     assert operations(step("replace", GRANT, "grant", old={"scope": "a"}, new={"scope": UNKNOWN}))["grant"] is Operation.REPLACE
 

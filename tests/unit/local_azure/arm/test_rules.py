@@ -151,6 +151,33 @@ BROKEN: list[tuple[str, Change, str, str]] = [
         "apiServerAccessProfile",
         "BadRequest: API server VNet integration in a network of your own needs apiServerAccessProfile.subnetId.",
     ),
+    (
+        CLUSTER,
+        {"dnsPrefix": "a.b"},
+        "dnsPrefix",
+        "InvalidParameter: The value of parameter dnsPrefix is invalid. Please see https://aka.ms/aks-naming-rules for more details.",
+    ),
+    (
+        CLUSTER,
+        {"resourceName": "c" * 63},
+        "nodeResourceGroup",
+        (
+            "InvalidParameter: The length of the node resource group name is too long. The maximum length is 80, and the length of the value provided is 82. "
+            "Please see https://aka.ms/aks-naming-rules for more details."
+        ),
+    ),
+    (
+        CLUSTER,
+        {"agentPoolProfiles.0.nodeTaints.0": "CriticalAddonsOnly=true"},
+        "agentPoolProfiles",
+        ("InvalidParameter: The node taint CriticalAddonsOnly=true is invalid; it must be <key>=<value>:<NoSchedule, PreferNoSchedule or NoExecute>."),
+    ),
+    (
+        POOL,
+        {"nodeTaints.0": "gpu:Never"},
+        "nodeTaints",
+        "InvalidParameter: The node taint gpu:Never is invalid; it must be <key>=<value>:<NoSchedule, PreferNoSchedule or NoExecute>.",
+    ),
     (POOL, {"count": REMOVED}, "count", "InvalidParameter: Required parameter properties.count is missing (null)."),
     (
         POOL,
@@ -158,12 +185,7 @@ BROKEN: list[tuple[str, Change, str, str]] = [
         "count",
         "InvalidParameter: agentPoolProfile.count was 1001. It must be greater or equal to minCount:0 and less than or equal to maxCount:1000.",
     ),
-    (
-        POOL,
-        {"count": 1},
-        "minCount",
-        "InvalidParameter: The value of parameter agentPoolProfile.count is invalid: it is 1, outside of minCount 3 to maxCount 9.",
-    ),
+    (POOL, {"minCount": REMOVED}, "minCount", "InvalidParameter: The values of minCount and maxCount must be set when enableAutoScaling is true."),
     (
         POOL,
         {"orchestratorVersion": "1"},
@@ -305,6 +327,21 @@ BROKEN: list[tuple[str, Change, str, str]] = [
         "restorePolicy",
         "BadRequest: Point-in-time restore needs isVersioningEnabled true.",
     ),
+    (
+        ACCOUNT,
+        {"sasPolicy.sasExpirationPeriod": "1.25:00:00"},
+        "sasPolicy",
+        "InvalidValuesForRequestParameters: sasPolicy.sasExpirationPeriod is 1.25:00:00; it must be DD.HH:MM:SS.",
+    ),
+    (
+        "azure-native:network:PrivateEndpoint",
+        {"privateLinkServiceConnections.0.groupIds.0": "blobs"},
+        "privateLinkServiceConnections",
+        (
+            f"BadRequest: The group blobs is none of {GROUP}/providers/Microsoft.Storage/storageAccounts/models123; allowed are blob, blob_secondary, dfs, "
+            "dfs_secondary, file, queue, queue_secondary, table, table_secondary, web, web_secondary."
+        ),
+    ),
     (ACCOUNT, {"kind": "BlobStorage"}, "accessTier", "AccountPropertyIsInvalid: An account of kind BlobStorage needs accessTier."),
     (
         VAULT,
@@ -395,6 +432,12 @@ RELATED: list[tuple[str, Change, dict[str, Properties], str | None]] = [
         ),
     ),
     ("azure-native:network:PrivateEndpoint", {}, {NETWORK: {**NETWORK_INPUTS, "location": "West Europe"}}, None),
+    (
+        "azure-native:network:PrivateEndpoint",
+        {"privateLinkServiceConnections.0.privateLinkServiceId": f"{GROUP}/providers/Microsoft.ContainerRegistry/registries/r"},
+        {f"{GROUP}/providers/Microsoft.ContainerRegistry/registries/r": {"sku": {"name": "Standard"}}},
+        f"BadRequest: The registry {GROUP}/providers/Microsoft.ContainerRegistry/registries/r is of SKU Standard; a private endpoint needs Premium.",
+    ),
     (
         "azure-native:network:NatGateway",
         {},

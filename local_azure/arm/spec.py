@@ -190,10 +190,14 @@ def at(inputs: Any, path: str) -> Any:
     return inputs
 
 
+def elements(value: Any) -> list[Any]:
+    """The elements of a list; none of what is not there or not known yet."""
+    return value if isinstance(value, list) else []
+
+
 def objects(inputs: Properties, path: str) -> Iterator[Properties]:
     """The objects of a list at a dotted path; what is not known yet is left out."""
-    found = at(inputs, path)
-    yield from (item for item in found or () if isinstance(item, dict)) if isinstance(found, list) else ()
+    yield from (item for item in elements(at(inputs, path)) if isinstance(item, dict))
 
 
 def with_identities(inputs: Properties) -> Properties:

@@ -4,7 +4,8 @@ from typing import Any
 
 from local_azure.arm.spec import NOWHERE, Context, NameRule, Properties, ResourceType, at, basics, drawn_id, short_hash, with_identities
 from local_azure.arm.types.cluster_relations import CLUSTER_RELATIONS
-from local_azure.arm.types.cluster_rules import CLUSTER_RULES, POOL_RULES
+from local_azure.arm.types.cluster_rules import CLUSTER_RULES
+from local_azure.arm.types.pool_rules import POOL_RULES
 from local_azure.arm.wire import UNKNOWN
 
 _CLUSTER_ID = "/subscriptions/{subscription}/resourceGroups/{resourceGroupName}/providers/Microsoft.ContainerService/managedClusters/{resourceName}"

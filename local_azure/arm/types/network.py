@@ -4,7 +4,7 @@ import hashlib
 
 from local_azure.arm.spec import Context, NameRule, Properties, ResourceType, basics, drawn_id
 from local_azure.arm.types.network_relations import ENDPOINT_RELATIONS, NAT_GATEWAY_RELATIONS, NETWORK_RELATIONS
-from local_azure.arm.types.network_rules import NETWORK_RULES, PUBLIC_ADDRESS_RULES, SECURITY_GROUP_RULES
+from local_azure.arm.types.network_rules import ENDPOINT_RULES, NETWORK_RULES, PUBLIC_ADDRESS_RULES, SECURITY_GROUP_RULES
 from local_azure.arm.wire import UNKNOWN
 
 _NETWORK = "/subscriptions/{subscription}/resourceGroups/{resourceGroupName}/providers/Microsoft.Network"
@@ -114,8 +114,9 @@ PRIVATE_ENDPOINT = ResourceType(
     immutable=frozenset({"location", "extendedLocation", "subnet", "customNetworkInterfaceName"}),
     compute=_endpoint,
     sources=("https://learn.microsoft.com/azure/private-link/manage-private-endpoint",),
+    rules=ENDPOINT_RULES,
     relations=ENDPOINT_RELATIONS,
-    unchecked="groups that the target offers, its approval, network policies",
+    unchecked="the target's approval, network policies",
 )
 
 PRIVATE_DNS_ZONE_GROUP = ResourceType(

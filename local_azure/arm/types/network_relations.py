@@ -55,7 +55,21 @@ def _same_region(referenced: Callable[[Properties], Iterable[str]]) -> Relation:
 
 
 NETWORK_RELATIONS = (_same_region(_parts_of),)
-ENDPOINT_RELATIONS = (_same_region(_network_of),)
+
+
+def _small_registry(_identifier: str, endpoint: Properties, lookup: Lookup) -> str | None:
+    for connection in objects(endpoint, "privateLinkServiceConnections"):
+        target = str(connection.get("privateLinkServiceId"))
+        found = lookup(target) if "/registries/" in target else None
+        if found and str(at(found, "sku.name")).lower() != "premium":
+            return f"The registry {target} is of SKU {at(found, 'sku.name')}; a private endpoint needs Premium."
+    return None
+
+
+ENDPOINT_RELATIONS = (
+    _same_region(_network_of),
+    Relation(code="BadRequest", broken=_small_registry, source="https://learn.microsoft.com/azure/container-registry/container-registry-private-link"),
+)
 NAT_GATEWAY_RELATIONS = (
     Relation(code="BadRequest", broken=_not_standard, source="https://learn.microsoft.com/azure/nat-gateway/nat-gateway-resource"),
     _same_region(_addresses_of),

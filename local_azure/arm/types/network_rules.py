@@ -3,7 +3,7 @@
 import ipaddress
 from typing import Any
 
-from local_azure.arm.spec import Properties, Rule, at, objects
+from local_azure.arm.spec import Properties, Rule, at, elements, objects
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -14,12 +14,12 @@ _SMALLEST = 29
 
 def prefixes_of(network: Properties) -> list[Network]:
     """The address ranges of a virtual network that can be read."""
-    return [found for text in at(network, "addressSpace.addressPrefixes") or () if (found := range_of(text))]
+    return [found for text in elements(at(network, "addressSpace.addressPrefixes")) if (found := range_of(text))]
 
 
 def ranges_of(subnet: Properties) -> list[str]:
     """The address ranges of a subnet, as they were written."""
-    return [text for text in [subnet.get("addressPrefix"), *(subnet.get("addressPrefixes") or ())] if isinstance(text, str)]
+    return [text for text in [subnet.get("addressPrefix"), *elements(subnet.get("addressPrefixes"))] if isinstance(text, str)]
 
 
 def range_of(text: Any) -> Network | None:
@@ -37,7 +37,7 @@ def overlap(one: Network | None, other: Network | None) -> bool:
 
 def _all_ranges(network: Properties) -> list[str]:
     inside = [text for subnet in objects(network, "subnets") for text in ranges_of(subnet)]
-    return [*(text for text in at(network, "addressSpace.addressPrefixes") or () if isinstance(text, str)), *inside]
+    return [*(text for text in elements(at(network, "addressSpace.addressPrefixes")) if isinstance(text, str)), *inside]
 
 
 def _unreadable(network: Properties) -> str | None:
@@ -148,5 +148,47 @@ PUBLIC_ADDRESS_RULES = (
         reads=("sku", "publicIPAllocationMethod"),
         broken=_dynamic,
         source="https://learn.microsoft.com/azure/virtual-network/ip-services/public-ip-addresses",
+    ),
+)
+
+
+_PARTS = {
+    "microsoft.storage/storageaccounts": (
+        "blob",
+        "blob_secondary",
+        "dfs",
+        "dfs_secondary",
+        "file",
+        "queue",
+        "queue_secondary",
+        "table",
+        "table_secondary",
+        "web",
+        "web_secondary",
+    ),
+    "microsoft.containerregistry/registries": ("registry",),
+    "microsoft.containerservice/managedclusters": ("management",),
+    "microsoft.keyvault/vaults": ("vault",),
+}
+"""What of a service a private endpoint can lead to."""
+
+
+def _no_such_part(endpoint: Properties) -> str | None:
+    for connection in objects(endpoint, "privateLinkServiceConnections"):
+        target = connection.get("privateLinkServiceId")
+        kind = "/".join(target.split("/")[-3:-1]).lower() if isinstance(target, str) else ""
+        for part in elements(connection.get("groupIds")):
+            if isinstance(part, str) and part.lower() not in _PARTS.get(kind, (part.lower(),)):
+                return f"The group {part} is none of {target}; allowed are {', '.join(_PARTS[kind])}."
+    return None
+
+
+ENDPOINT_RULES = (
+    Rule(
+        code="BadRequest",
+        property="privateLinkServiceConnections",
+        reads=(),
+        broken=_no_such_part,
+        source="https://learn.microsoft.com/azure/private-link/private-endpoint-overview",
     ),
 )

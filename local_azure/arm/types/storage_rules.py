@@ -1,5 +1,7 @@
 """What Microsoft.Storage and Microsoft.KeyVault refuse although each property alone is right."""
 
+import re
+
 from local_azure.arm.spec import Lookup, Properties, Relation, Rule, at
 
 _WORM = "https://learn.microsoft.com/azure/storage/blobs/immutable-version-level-worm-policies"
@@ -57,7 +59,21 @@ def _kind_for_tier(inputs: Properties) -> str | None:
     return "An account of kind BlobStorage needs accessTier." if missing else None
 
 
+def _sas_period(inputs: Properties) -> str | None:
+    period = at(inputs, "sasPolicy.sasExpirationPeriod")
+    if isinstance(period, str) and not re.fullmatch(r"\d{1,5}\.([01]\d|2[0-3]):[0-5]\d:[0-5]\d", period):
+        return f"sasPolicy.sasExpirationPeriod is {period}; it must be DD.HH:MM:SS."
+    return None
+
+
 ACCOUNT_RULES = (
+    Rule(
+        code="InvalidValuesForRequestParameters",
+        property="sasPolicy",
+        reads=("sasPolicy",),
+        broken=_sas_period,
+        source="https://learn.microsoft.com/azure/storage/common/sas-expiration-policy",
+    ),
     Rule(
         code="AccountPropertyIsInvalid",
         property="accessTier",

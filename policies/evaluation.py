@@ -96,8 +96,9 @@ class Report:
 
 
 def evaluate(resources: Sequence[PlannedResource], rules: Sequence[Rule] = RULES) -> Report:
-    """Asks every rule about a plan."""
-    return Report(results=tuple(_result(rule, resources) for rule in rules))
+    """Asks every rule about a plan. The order of resources, which differs from run to run, makes no difference."""
+    in_order = sorted(resources, key=lambda resource: resource.urn)
+    return Report(results=tuple(_result(rule, in_order) for rule in rules))
 
 
 def _result(rule: Rule, resources: Sequence[PlannedResource]) -> Result:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from functools import partial
 
-from policies.planned import STACK, UNKNOWN, Mark, PlannedResource, leaves
+from policies.planned import SECRET, STACK, UNKNOWN, Mark, PlannedResource, leaves
 from policies.rule import Rule, each, must_be
 from policies.rules.kinds import CLUSTER, KUBERNETES_PROVIDER, ROLE_ASSIGNMENT
 
@@ -139,7 +139,27 @@ BOUND_PROVIDER = Rule(
 )
 
 
-def _unknown_tenant(cluster: PlannedResource) -> Iterator[str | Mark]:
+def _open_kubeconfig(provider: PlannedResource) -> Iterator[str | Mark]:
+    kubeconfig = provider.at("kubeconfig")
+    if kubeconfig is UNKNOWN:
+        yield UNKNOWN
+    elif kubeconfig and kubeconfig is not SECRET:
+        yield "kubeconfig is not marked secret"
+
+
+SECRET_KUBECONFIG = Rule(
+    id="CVG508",
+    title="The Kubernetes provider's kubeconfig is secret",
+    severity="high",
+    reason="A provider's configuration stands in the state; one with a token or a certificate is then a login for whoever reads it.",
+    fix="wrap it in pulumi.Output.secret.",
+    source="pulumi/pulumi-eks#725; neither SDK nor provider of azure-native marks it",
+    looks_at=frozenset({KUBERNETES_PROVIDER}),
+    check=each(_open_kubeconfig),
+)
+
+
+def _asks(cluster: PlannedResource) -> Iterator[str | Mark]:
     yield from must_be(cluster.properties, "enableRBAC", True)
 
 
@@ -151,5 +171,5 @@ RBAC_ON = Rule(
     fix="set enable_rbac; it can be chosen only when the cluster is created.",
     source="checkov CKV_AZURE_5",
     looks_at=frozenset({CLUSTER}),
-    check=each(_unknown_tenant),
+    check=each(_asks),
 )

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
-from policies.planned import SECRET, UNKNOWN, Mark, PlannedResource, entries
+from policies.planned import SECRET, UNKNOWN, Mark, PlannedResource, entries, find
 from policies.rule import Rule, each
 from policies.rules.kinds import IMAGE, WORKLOADS
 from policies.rules.pods import each_container
@@ -94,4 +94,24 @@ NO_SECRET_ARGUMENTS = _image(
     fix="hand it over as a BuildKit secret.",
     source="Docker documentation, build secrets; pulumi-docker-build ImageArgs.build_args",
     check=each(_secret_arguments),
+)
+
+
+def _open_passwords(image: PlannedResource) -> Iterator[str | Mark]:
+    for login in entries(image.at("registries")):
+        password = find(login, "password")
+        if password is UNKNOWN:
+            yield UNKNOWN
+        elif password and password is not SECRET:
+            yield f"the password for {find(login, 'address')} is not marked secret"
+
+
+SECRET_PASSWORDS = _image(
+    id="CVG355",
+    title="A login to a registry is secret",
+    severity="critical",
+    reason="Otherwise it stands in clear in the state and in every diff.",
+    fix="wrap the password in pulumi.Output.secret.",
+    source="pulumi/pulumi-docker#643",
+    check=each(_open_passwords),
 )

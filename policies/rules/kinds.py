@@ -22,6 +22,7 @@ LOCK = "azure-native:authorization:ManagementLockByScope"
 DIAGNOSTICS = "azure-native:monitor:DiagnosticSetting"
 METRIC_ALERT = "azure-native:monitor:MetricAlert"
 QUERY_ALERT = "azure-native:monitor:ScheduledQueryRule"
+WORKSPACE = "azure-native:operationalinsights:Workspace"
 PROMETHEUS_RULES = "azure-native:alertsmanagement:PrometheusRuleGroup"
 
 IMAGE = "docker-build:index:Image"

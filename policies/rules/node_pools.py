@@ -190,3 +190,23 @@ SURGE = _pool(
     source="mspnp/aks-baseline (33%); Azure/terraform-azurerm-avm-ptn-aks-production (10%)",
     check=_each_pool(_surge),
 )
+
+
+def _several_inline(cluster: PlannedResource) -> Iterator[str | Mark]:
+    pools = cluster.at("agentPoolProfiles")
+    if isinstance(pools, Mark):
+        yield pools
+    elif len(entries(pools)) > 1:
+        yield f"has {len(entries(pools))} pools inline"
+
+
+ONE_INLINE = Rule(
+    id="CVG456",
+    title="Pools of services are resources of their own",
+    severity="medium",
+    reason="A change to one inline pool scales them all, and ignoring the inline list makes later updates fail.",
+    fix="keep one system pool inline and make the others AgentPool resources.",
+    source="pulumi/pulumi-azure-native#4264, #2719",
+    looks_at=frozenset({CLUSTER}),
+    check=each(_several_inline),
+)

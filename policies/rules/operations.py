@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 
 from policies.planned import UNKNOWN, Mark, PlannedResource, entries
-from policies.rule import Finding, Rule, each
-from policies.rules.kinds import ACCOUNT, CLUSTER, DIAGNOSTICS, MAINTENANCE, METRIC_ALERT, PROMETHEUS_RULES, QUERY_ALERT, REGISTRY
+from policies.rule import Finding, Rule, each, requires
+from policies.rules.kinds import ACCOUNT, CLUSTER, DIAGNOSTICS, MAINTENANCE, METRIC_ALERT, PROMETHEUS_RULES, QUERY_ALERT, REGISTRY, WORKSPACE
 from policies.rules.kinds import VAULT as _VAULT
 
 _WINDOWS = ("aksManagedAutoUpgradeSchedule", "aksManagedNodeOSUpgradeSchedule")
@@ -106,4 +106,16 @@ WATCHED = Rule(
     looks_at=frozenset({CLUSTER}),
     check=_silent,
     per_resource=False,
+)
+
+
+WORKSPACE_WITHOUT_KEYS = Rule(
+    id="CVG705",
+    title="A log workspace has no keys",
+    severity="medium",
+    reason="Whoever has its key writes into the logs whatever they like, and names nobody.",
+    fix="set features disable_local_auth.",
+    source="Azure documentation, Log Analytics with Entra authentication",
+    looks_at=frozenset({WORKSPACE}),
+    check=each(requires(features__disableLocalAuth=True)),
 )

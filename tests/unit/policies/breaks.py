@@ -8,7 +8,7 @@ from typing import Any
 import pulumi
 import pulumi_docker_build as docker_build
 import pulumi_kubernetes as kubernetes
-from pulumi_azure_native import authorization, keyvault, network, privatedns, storage
+from pulumi_azure_native import authorization, containerservice, keyvault, network, privatedns, storage
 from pulumi_kubernetes import core, meta, rbac
 from pulumi_kubernetes import storage as kubernetes_storage
 
@@ -201,6 +201,17 @@ BREAKS: tuple[Break, ...] = (
     _setting("CVG453", "cluster.encryptionAtHost", False, "enableEncryptionAtHost is false"),
     _of_user_pool("CVG454", "enable_auto_scaling", False, "enableAutoScaling is false"),
     _of_user_pool("CVG455", "upgrade_settings.max_surge", "0", "upgradeSettings.maxSurge is 0"),
+    Break(
+        rule="CVG456",
+        how="SDK resource: ManagedCluster with two inline pools",
+        says="has 2 pools inline",
+        beside=lambda: containerservice.ManagedCluster(
+            "wrong-cluster",
+            resource_group_name="ours",
+            agent_pool_profiles=[containerservice.ManagedClusterAgentPoolProfileArgs(name=name) for name in ("system", "apps")],
+        ),
+        apart="automatic",
+    ),
     # safeguards of workloads
     _declared(
         "safeguard-restricted-node-edits",
@@ -341,6 +352,13 @@ BREAKS: tuple[Break, ...] = (
         "is deleted from the registry with the resource",
     ),
     _input("CVG354", kinds.IMAGE, "build_args.REGISTRY_TOKEN", "abc", "the build argument REGISTRY_TOKEN holds a secret"),
+    _input(
+        "CVG355",
+        kinds.IMAGE,
+        "registries",
+        [docker_build.RegistryArgs(address="registry.example", username="us", password="abc")],
+        "the password for registry.example is not marked secret",
+    ),
     # access
     _declared("CVG501", "RoleAssignment of Owner", _role_assignment("owner", scope=f"{_OURS}/resourceGroups/g", role=_OWNER), "assigns Owner"),
     _setting("CVG502", "deployer.principalType", "", "has no principalType"),
@@ -364,9 +382,16 @@ BREAKS: tuple[Break, ...] = (
         "has no clusterIdentifier",
     ),
     _of_cluster("CVG507", "enable_rbac", False, "enableRBAC is false"),
+    _declared(
+        "CVG508",
+        "Kubernetes provider with an open kubeconfig",
+        lambda: kubernetes.Provider("wrong-open", kubeconfig="kind: Config", cluster_identifier="ours"),
+        "kubeconfig is not marked secret",
+    ),
     # operations
     _input("CVG701", kinds.MAINTENANCE, "config_name", "default", "has no window aksManagedAutoUpgradeSchedule"),
     _setting("CVG702", "monitoring.enabled", False, "has no diagnostic setting", also=_UNWATCHED, apart="less"),
     _setting("CVG703", "monitoring.alertEmails", [], "tells nobody"),
     _setting("CVG704", "monitoring.enabled", False, "there is no alert", also=_UNWATCHED, apart="less"),
+    _input("CVG705", kinds.WORKSPACE, "features.disable_local_auth", False, "features.disableLocalAuth is false"),
 )

@@ -79,7 +79,12 @@ def test_a_rule_about_all_resources_sees_all():
         yield from ()
 
     evaluate([resource(), resource(CLUSTER, "aks")], [rule(check=check, per_resource=False)])
-    assert seen == ["models", "aks"]
+    assert seen == ["aks", "models"]
+
+
+@given(st.permutations([resource(name=name, keys=True) for name in ("a", "b", "c")]))
+def test_the_order_of_resources_makes_no_difference(resources: list[PlannedResource]):
+    assert [violation.resource.name for violation in evaluate(resources, [rule(), rule("R2")]).violations] == ["a", "b", "c"] * 2
 
 
 @given(st.lists(st.sampled_from(list(WEIGHTS)), max_size=6), st.lists(st.sampled_from(list(WEIGHTS)), max_size=6))

@@ -76,14 +76,18 @@ class _Registry:
 
 
 def _created(name: str, args: ContainerRegistryArgs, parent: pulumi.Resource) -> _Registry:
-    child = pulumi.ResourceOptions(parent=parent)
     group = group_name(f"{name}-group", existing=args.resource_group_id, tags=args.tags, parent=parent)
     # Zones are chosen when a registry is made; a change of its tier later must not make it anew, with its images.
     fixed = pulumi.ResourceOptions(parent=parent, ignore_changes=["zoneRedundancy"])
     registry = containerregistry.Registry(f"{name}-registry", _registry(args, group), opts=fixed)
     if args.locked:
         authorization.ManagementLockByScope(
-            f"{name}-lock", scope=registry.id, level=authorization.LockLevel.CAN_NOT_DELETE, notes="Holds the images of every release.", opts=child
+            f"{name}-lock",
+            scope=registry.id,
+            level=authorization.LockLevel.CAN_NOT_DELETE,
+            notes="Holds the images of every release.",
+            # Protected itself, it could not be taken away any more, which changing a grant below it needs.
+            opts=pulumi.ResourceOptions(parent=parent, protect=False),
         )
     if args.log_workspace_id is not None:
         diagnostics(f"{name}-logs", resource=registry.id, workspace=args.log_workspace_id, categories=_RECORDED, parent=parent)

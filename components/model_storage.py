@@ -126,7 +126,12 @@ def _created(name: str, args: ModelStorageArgs, parent: pulumi.Resource) -> _Sto
         )
     if args.locked:
         authorization.ManagementLockByScope(
-            f"{name}-lock", scope=account.id, level=authorization.LockLevel.CAN_NOT_DELETE, notes="Holds the models of every release.", opts=child
+            f"{name}-lock",
+            scope=account.id,
+            level=authorization.LockLevel.CAN_NOT_DELETE,
+            notes="Holds the models of every release.",
+            # Protected itself, it could not be taken away any more, which changing a grant below it needs.
+            opts=pulumi.ResourceOptions(parent=parent, protect=False),
         )
     if args.log_workspace_id is not None:
         service = pulumi.Output.concat(account.id, "/blobServices/default")

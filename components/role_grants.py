@@ -6,7 +6,7 @@ from enum import Enum
 import pulumi
 from pulumi_azure_native import authorization
 
-from components import naming
+from components import azure_ids, naming
 from components.patience import AwaitedGrant
 
 
@@ -79,5 +79,4 @@ def after(value: pulumi.Input[str], *needed: pulumi.CustomResource) -> pulumi.Ou
 
 def _definition_id(scope: str, role: Role) -> str:
     """Built from the subscription of the scope itself, never from another."""
-    subscription = scope.split("/")[2]
-    return f"/subscriptions/{subscription}/providers/Microsoft.Authorization/roleDefinitions/{role.value}"
+    return f"/subscriptions/{azure_ids.subscription(scope)}/providers/Microsoft.Authorization/roleDefinitions/{role.value}"

@@ -139,7 +139,7 @@ def test_pushes_pulls_and_logins_are_recorded_where_there_is_a_workspace():
 def test_protection_reaches_everything_that_holds_images():
     recording = _recorded(pulumi.ResourceOptions(protect=True), sku="Premium", access=_PRIVATELY, log_workspace_id=_WORKSPACE, locked=True)
     assert {resource.name for resource in recording.resources if resource.protected} == {
-        "registry", "registry-group", "registry-registry", "registry-lock",
+        "registry", "registry-group", "registry-registry",
     }  # fmt: skip
 
 

@@ -246,8 +246,8 @@ def test_there_is_no_default_kubernetes_provider():
 
 def test_data_is_protected_where_the_settings_say_so(case: _Case):
     protected = {resource.name for resource in case.recording.resources if resource.protected}
-    models = {"converge-models", *(f"converge-models-{part}" for part in ("group", "account", "blobs", "container", "write-once", "lock"))}
-    images = {"converge-registry", *(f"converge-registry-{part}" for part in ("group", "registry", "lock"))}
+    models = {"converge-models", *(f"converge-models-{part}" for part in ("group", "account", "blobs", "container", "write-once"))}
+    images = {"converge-registry", *(f"converge-registry-{part}" for part in ("group", "registry"))}
     # Without their cluster all services stop; pools hold nothing and may be made anew, grants too.
     whole = {"converge-cluster", *(f"converge-cluster-{part}" for part in ("group", "control-plane", "kubelet", "aks"))}
     windows = {f"converge-cluster-{name}" for name in ("aksManagedAutoUpgradeSchedule", "aksManagedNodeOSUpgradeSchedule")}

@@ -41,7 +41,8 @@ def _at(context: Context, scope: Scope, calls: Sequence[Call], where: str) -> Fi
     if all(call.granted_by_update for call in missing):
         return not_yet(check_name, f"{words}; an update gives it to {_deployer(context)}, and it takes effect within minutes")
     assignee = context.caller.object_id
-    commands = [f'az role assignment create --assignee {assignee} --role "{role.title}" --scope {where}' for role in roles]
+    asked_for = dict.fromkeys(call.role for call in missing if not call.granted_by_update)
+    commands = [f'az role assignment create --assignee {assignee} --role "{role.title}" --scope {where}' for role in asked_for]
     return failure(check_name, words, " && ".join(commands))
 
 

@@ -160,6 +160,16 @@ def test_a_right_that_the_update_gives_is_not_there_yet():
     assert f"az ad group member check --group {GROUP['principalId']} --member-id {OBJECT}" in found.message
 
 
+def test_what_the_update_does_not_give_is_a_failure_and_only_that_is_asked_for():
+    azure = healthy()
+    cluster = f"{SCOPE}/resourceGroups/run/providers/Microsoft.ContainerService/managedClusters/c"
+    granted(azure, cluster, BuiltIn.READER)
+    found = found_at(azure, Scope.CLUSTER, Places(storage=None, registry=None, cluster={"id": cluster}))
+    assert found.status is Status.FAILURE
+    assert "Azure Kubernetes Service RBAC Cluster Admin is missing for" in found.message
+    assert found.command == f'az role assignment create --assignee {OBJECT} --role "Azure Kubernetes Service Cluster User Role" --scope {cluster}'
+
+
 def test_a_state_that_one_may_not_read_is_a_failure():
     azure = healthy()
     state = (

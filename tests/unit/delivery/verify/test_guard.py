@@ -9,7 +9,7 @@ from delivery.azure.errors import AzureError
 from delivery.verify import guard, prices
 
 _MINE = "99999999-9999-4999-8999-999999999999"
-_DEV = "88888888-8888-4888-8888-888888888888"
+_DEV = "abcdef88-8888-4888-8888-888888888888"
 _DEV_FILE = f"""config:
   azure-native:location: northeurope
   azure-native:subscriptionId: {_DEV}

@@ -71,6 +71,7 @@ class Deployment:
         if _SAMPLE_SERVICE in outputs.get("notDeployed", []):
             self._give_first_model()
             outputs = self._bring_up_to_date(stack)
+        outputs = self._restore(stack, outputs)
         for service in outputs.get("notDeployed", []):
             self._progress.say(f"  service {service} has no model yet; publish one (`converge model publish`), then")
             self._progress.say(f"  converge model promote MODEL latest --stack {engine.STACK} --service {service}")
@@ -98,6 +99,17 @@ class Deployment:
             with self._progress.phase("pulumi up"):
                 stack.update()
         return stack.outputs()
+
+    def _restore(self, stack: engine.Stack, outputs: dict[str, Any]) -> dict[str, Any]:
+        """Deploys again what somebody else deleted from the cluster, which an update by itself would not see."""
+        services = {} if self._azure.choices.own_services else outputs.get("services", {})
+        gone = [name for name, service in services.items() if self._service(service) is None]
+        if not gone:
+            return outputs
+        self._progress.say(f"  {', '.join(gone)}: no longer in the cluster")
+        with self._progress.phase("pulumi refresh"):
+            stack.refresh()
+        return self._bring_up_to_date(stack)
 
     def _give_first_model(self) -> None:
         listing = self._converge("model", "list", _SAMPLE_SERVICE, "--json")
@@ -159,9 +171,18 @@ class Deployment:
 
     def _service_url(self, service: Mapping[str, Any]) -> str:
         """Address of the Service from this machine, which routes the cluster's Service range to the node."""
+        found = self._service(service)
+        if found is None:
+            raise LocalAzureError(f"the Service {service['service']} was deleted from the namespace {service['namespace']} just now; run `make up` again")
+        return f"http://{found['spec']['clusterIP']}:{service['port']}"
+
+    def _service(self, service: Mapping[str, Any]) -> dict[str, Any] | None:
+        """The Service as the cluster has it; None when it has none."""
         answer = self._azure.kubernetes().client.get(f"/api/v1/namespaces/{service['namespace']}/services/{service['service']}")
+        if answer.status_code == httpx.codes.NOT_FOUND:
+            return None
         answer.raise_for_status()
-        return f"http://{answer.json()['spec']['clusterIP']}:{service['port']}"
+        return answer.json()
 
     def show_pushed(self, outputs: Mapping[str, Any]) -> None:
         """Says which layers of each service's image the image before did not have, with their sizes."""

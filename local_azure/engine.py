@@ -214,6 +214,18 @@ class Stack:
         except automation.CommandError as error:
             raise self._failure("up", diagnostics, error) from error
 
+    def refresh(self) -> None:
+        """Lets the stack's state say what is really there.
+
+        Raises:
+            LocalAzureError: something could not be read.
+        """
+        diagnostics = Diagnostics()
+        try:
+            self._stack.refresh(on_event=diagnostics.collect, on_output=self._to_log("refresh", diagnostics))
+        except automation.CommandError as error:
+            raise self._failure("refresh", diagnostics, error) from error
+
     def outputs(self) -> dict[str, Any]:
         return {name: output.value for name, output in self._stack.outputs().items()}
 

@@ -262,6 +262,18 @@ def test_killed_services_come_back_with_their_data(copy: Copy):
     assert len(versions) >= 3
 
 
+def test_what_somebody_deleted_from_the_cluster_is_deployed_again(copy: Copy):
+    version = copy.predict()["model_version"]
+    deleted = copy.in_sandbox("kubectl delete namespace digits --wait")
+    assert deleted.returncode == 0, deleted.stderr
+    output = copy.up()
+    assert "digits: no longer in the cluster" in output
+    assert copy.predict()["model_version"] == version
+    # Reading everything back found nothing else to change.
+    assert "azure-native:" not in output
+    assert copy.in_sandbox("pulumi preview --stack local --expect-no-changes --non-interactive").returncode == 0
+
+
 def test_destroy_and_down_leave_nothing_but_the_data(copy: Copy, before_everything: dict[str, str]):
     destroyed = copy.in_sandbox("pulumi destroy --stack local --yes --non-interactive")
     assert destroyed.returncode == 0, destroyed.stdout + destroyed.stderr

@@ -23,7 +23,7 @@ from rich.table import Table
 
 from delivery.plan.engine import Stack
 from delivery.plan.golden import copy_of_program, sample_lock
-from delivery.plan.sandbox import Engine, find_engine, plan_sandbox
+from delivery.plan.sandbox import Engine, find_engine, lend_python, plan_sandbox
 from local_azure.progress import Progress
 
 ROOT = Path(__file__).parents[2]
@@ -107,7 +107,7 @@ def write_program(folder: Path, services: int) -> None:
 def write_bare_program(folder: Path, resources: Mapping[str, int]) -> None:
     """A program of equally many resources of the same providers."""
     folder.mkdir()
-    (folder / ".venv").symlink_to(ROOT / ".venv")
+    lend_python(folder)
     (folder / "Pulumi.yaml").write_text(yaml.safe_dump({"name": "bare", "runtime": {"name": "python", "options": {"virtualenv": ".venv"}}}))
     config: dict[str, Any] = {"azure-native:location": "westeurope", "azure-native:subscriptionId": "00000000-0000-0000-0000-000000000001"}
     (folder / f"Pulumi.{_STACK}.yaml").write_text(yaml.safe_dump({"config": config}))

@@ -20,6 +20,7 @@ from delivery.errors import DeliveryError
 from delivery.plan import markdown
 from delivery.plan.making import make_plan
 from delivery.plan.report import PlanReport
+from delivery.plan.sandbox import lend_python
 from local_azure.engine import STACK as LOCAL
 from local_azure.errors import LocalAzureError
 from local_azure.progress import Progress
@@ -59,7 +60,7 @@ def golden_plan(checkout: Path, stack: str, progress: Progress) -> str:
 def copy_of_program(checkout: Path, folder: Path) -> None:
     """Copies what a program reads: no tests, no documents, nothing that is made."""
     shutil.copytree(checkout, folder, ignore=lambda place, names: _left_out(names, top=Path(place) == checkout))
-    (folder / ".venv").symlink_to(checkout / ".venv")
+    lend_python(folder)
 
 
 def _left_out(names: Sequence[str], *, top: bool) -> set[str]:

@@ -9,7 +9,7 @@ from delivery.plan.engine import Outcome, Stack
 from delivery.plan.judging import judged
 from delivery.plan.report import PlanReport
 from delivery.plan.revisions import Base, extract
-from delivery.plan.sandbox import PlanSandbox, find_engine, plan_sandbox
+from delivery.plan.sandbox import PlanSandbox, find_engine, lend_python, plan_sandbox
 from local_azure.progress import Progress
 
 
@@ -69,8 +69,7 @@ def _update_base(checkout: Path, base: Base, stack: Stack, sandbox: PlanSandbox,
         if not (tree / f"Pulumi.{stack.name}.yaml").is_file():
             hints.append(f"{base.label} has no Pulumi.{stack.name}.yaml, so everything of the stack is new")
             return frozenset()
-        if not (tree / ".venv").exists():
-            (tree / ".venv").symlink_to(checkout / ".venv")
+        lend_python(tree)
         outcome = stack.update(tree, phase.detail)
     _check(outcome, f"the base, {base.label},", "; name another revision with --base, or plan from nothing with `--base none`")
     return stack.unprotect()

@@ -86,6 +86,17 @@ def plan_sandbox(checkout: Path, engine: Engine) -> Iterator[PlanSandbox]:
             shutil.rmtree(_bytecode(sandbox) / folder.relative_to(folder.anchor), ignore_errors=True)
 
 
+def lend_python(folder: Path) -> None:
+    """Gives a copy of a project a `.venv` with this interpreter in it.
+
+    A link to the folder would do, but then every module would have another path, and Python compile it anew.
+    """
+    program = folder / ".venv" / "bin" / "python"
+    program.parent.mkdir(parents=True)
+    program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} "$@"\n')
+    program.chmod(0o755)
+
+
 def _write_language_host(program: Path, engine: Engine) -> None:
     real = engine.language_host / "pulumi-language-python"
     program.write_text(f'#!/bin/sh\nexec {shlex.quote(str(real))} -use-executor {shlex.quote(executor.__file__)} "$@"\n')

@@ -1,6 +1,7 @@
 """The words of a plan that terminal and Markdown share."""
 
 import json
+import re
 from collections.abc import Iterator
 from itertools import groupby
 
@@ -16,6 +17,8 @@ _OPERATIONS = {
 }
 _NO_COMPONENT = "without component"
 _LONGEST_VALUE = 160
+_HASH = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
+_SHORT_HASH = 12
 _MOST_VALUES = 30
 
 
@@ -77,5 +80,7 @@ def _value_line(change: ResourceChange, value: ValueChange, *, full: bool) -> st
 def _one_line(text: str | None, *, full: bool) -> str:
     if text is None:
         return "(nothing)"
+    if not full:
+        text = _HASH.sub(lambda found: f"{found[0][:_SHORT_HASH]}...", text)
     quoted = text if text and text.isprintable() and text == text.strip() else json.dumps(text)
     return quoted if full or len(quoted) <= _LONGEST_VALUE else f"{quoted[: _LONGEST_VALUE - 3]}..."

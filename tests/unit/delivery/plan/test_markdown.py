@@ -89,3 +89,10 @@ def test_escaped_text_has_no_markup(text: str):
 
 def test_a_person_is_not_mentioned_and_a_table_not_broken():
     assert escape("ask @alice | <b>now</b>") == "ask &#64;alice \\| &#60;b&#62;now&#60;/b&#62;"
+
+
+def test_a_hash_is_told_by_its_start_unless_all_is_wanted():
+    digest = "d4f7c1a2e93b" + "0" * 52
+    built = change(Operation.UPDATE, values=(ValueChange(path="image", before=f"r/a@sha256:{'1' * 64}", after=f"r/a@sha256:{digest}"),))
+    assert "image: r/a@sha256:111111111111... => r/a@sha256:d4f7c1a2e93b..." in render(report(built))
+    assert f"=> r/a@sha256:{digest}" in render(report(built), full=True)

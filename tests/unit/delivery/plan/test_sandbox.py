@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from delivery.plan.executor import as_preview
-from delivery.plan.sandbox import Engine, plan_sandbox
+from delivery.plan.sandbox import Engine, lend_python, plan_sandbox
 from local_azure.arm.safety import sandbox_of
 
 
@@ -89,3 +89,11 @@ def test_the_language_host_is_the_real_one_with_our_executor(engine: Engine, tmp
 @pytest.mark.parametrize("said", ["true", "false"])
 def test_the_program_is_told_that_it_is_previewed(said: str):
     assert as_preview(["--parallel", "4", "--dry_run", said, "--pwd", "/x", "."]) == ["--parallel", "4", "--dry_run", "true", "--pwd", "/x", "."]
+
+
+def test_a_lent_interpreter_is_this_one_with_its_packages(tmp_path: Path):
+    lend_python(tmp_path)
+    asked = [str(tmp_path / ".venv" / "bin" / "python"), "-c", "import sys, pulumi; print(sys.prefix, pulumi.__file__)"]
+    prefix, module = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.split()
+    assert prefix == sys.prefix
+    assert str(tmp_path) not in module

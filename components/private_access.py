@@ -33,8 +33,8 @@ def private_endpoint(
         subnet={"id": access.subnet_id},
         private_link_service_connections=[network.PrivateLinkServiceConnectionArgs(name=part, private_link_service_id=target, group_ids=[part])],
         tags=tags,
-        # Holds no data, so it may be replaced even where data is protected.
-        opts=pulumi.ResourceOptions(parent=parent, protect=False),
+        # Holds no data, so it may be replaced even where data is protected. Azure takes the names away once the zone has them, which is no change of ours.
+        opts=pulumi.ResourceOptions(parent=parent, protect=False, ignore_changes=["customDnsConfigs"]),
     )
     return network.PrivateDnsZoneGroup(
         f"{name}-names",

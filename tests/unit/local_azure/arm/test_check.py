@@ -13,6 +13,7 @@ from local_azure.arm.spec import ResourceType
 from local_azure.arm.types import ALL
 from local_azure.arm.types.containerservice import MANAGED_CLUSTER
 from local_azure.arm.types.monitor import ACTION_GROUP, METRIC_ALERT
+from local_azure.arm.types.network import VIRTUAL_NETWORK
 from local_azure.arm.types.storage import BLOB_CONTAINER, BLOB_SERVICE, IMMUTABILITY_POLICY, STORAGE_ACCOUNT
 from local_azure.arm.wire import UNKNOWN, Secret
 from tests.unit.local_azure.arm.examples import EXAMPLES
@@ -73,6 +74,7 @@ def test_what_arm_refuses_is_refused_in_its_words(change: dict[str, Any], proble
         ),
         (ACTION_GROUP, {"groupShortName": "much too long"}, ("groupShortName", "InvalidLength: it is 'much too long', 13 characters; allowed are 0 to 12")),
         (METRIC_ALERT, {"windowSize": "15m"}, ("windowSize", "InvalidFormat: it is '15m'; it must be an ISO 8601 duration")),
+        (METRIC_ALERT, {"severity": True}, ("severity", "InvalidType: it is True; it must be an integer")),
         (METRIC_ALERT, {"severity": 2.5}, ("severity", "InvalidType: it is 2.5; it must be an integer")),
         (
             METRIC_ALERT,
@@ -84,6 +86,12 @@ def test_what_arm_refuses_is_refused_in_its_words(change: dict[str, Any], proble
 )
 def test_lengths_patterns_formats_and_discriminators_are_the_models(kind: ResourceType, change: dict[str, Any], problem: tuple[str, str]):
     assert check.problems(kind, {**EXAMPLES[kind.pulumi_type], **change}) == [problem]
+
+
+def test_what_the_sdk_lets_through_and_the_model_says_is_arms_own_is_refused():
+    subnets = [{**subnet, "etag": "x"} for subnet in EXAMPLES[VIRTUAL_NETWORK.pulumi_type]["subnets"][:1]]
+    reason = "ReadOnlyProperty: Microsoft.Network/virtualNetworks sets 'subnets[0].etag' itself; remove it"
+    assert check.problems(VIRTUAL_NETWORK, {**EXAMPLES[VIRTUAL_NETWORK.pulumi_type], "subnets": subnets}) == [("subnets[0].etag", reason)]
 
 
 def test_what_is_missing_is_named():

@@ -499,6 +499,10 @@ def test_subnets_that_share_no_address_pass_and_one_twice_does_not(octets: list[
     assert [reason.split(":")[0] for _, reason in check.problems(VIRTUAL_NETWORK, twice)] == ["NetcfgSubnetRangesOverlap"]
 
 
+def test_the_smallest_subnet_passes():
+    assert check.problems(VIRTUAL_NETWORK, changed(NET, {"subnets.1.addressPrefix": "10.100.16.0/29"})) == []
+
+
 def test_a_wrong_type_is_told_before_any_rule_looks_at_it():
     inputs = changed(CLUSTER, {"networkProfile.outboundType": 7, "agentPoolProfiles.0.minCount": "three"})
     assert [path for path, _ in check.problems(MANAGED_CLUSTER, inputs)] == ["agentPoolProfiles[0].minCount", "networkProfile.outboundType"]

@@ -12,7 +12,7 @@ from delivery.azure import stack_file
 from delivery.azure.arm import Arm
 from delivery.azure.errors import AzureError
 from delivery.azure.login import Login
-from delivery.doctor import identity, places, providers, reach, region, report, rights
+from delivery.doctor import adopted, identity, places, providers, reach, region, report, rights
 from delivery.doctor.context import Context
 from delivery.doctor.findings import Finding, Status, failure
 from delivery.doctor.runner import Check, run
@@ -61,6 +61,7 @@ def _in_subscription(context: Context, local: dict[str, Check]) -> Sequence[Find
         return [failure("resources", str(error), "the role Reader on the subscription lets one look"), *run(local)]
     checks: dict[str, Check] = {
         "rights": lambda: rights.check(context, found),
+        "existing resources": lambda: adopted.check(context),
         "providers": lambda: providers.check(context),
         "reach": lambda: reach.check(context, found),
     }

@@ -141,6 +141,10 @@ _APPROVAL = "privateEndpointConnectionsApproval/action"
 _SEEN, _MADE = Use.PREVIEW | Use.DATA, Use.DATA | Use.GRANTED
 _ACTIONS: tuple[tuple[Call, Callable[[StackFile], bool]], ...] = (
     (Call("Microsoft.Network/virtualNetworks/subnets/join/action", BuiltIn.CONTRIBUTOR, "nodes and endpoints join subnets"), _always),
+    (Call("Microsoft.Network/networkSecurityGroups/join/action", BuiltIn.CONTRIBUTOR, "rules of subnets"), _own_network),
+    (Call("Microsoft.Network/natGateways/join/action", BuiltIn.CONTRIBUTOR, "way out of the nodes"), _nat),
+    (Call("Microsoft.Network/publicIPAddresses/join/action", BuiltIn.CONTRIBUTOR, "way out of the nodes"), _nat),
+    (Call("Microsoft.Network/privateDnsZones/join/action", BuiltIn.CONTRIBUTOR, "names of private endpoints"), _private),
     (Call("Microsoft.ManagedIdentity/userAssignedIdentities/assign/action", BuiltIn.CONTRIBUTOR, "the cluster gets its identities"), _own_cluster),
     (Call(f"Microsoft.Storage/storageAccounts/{_APPROVAL}", BuiltIn.CONTRIBUTOR, "private endpoint of the storage"), _private),
     (Call(f"{_ACR}/{_APPROVAL}", BuiltIn.CONTRIBUTOR, "private endpoint of the registry"), _private),

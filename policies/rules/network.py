@@ -27,7 +27,7 @@ _RANGES = {
     CLUSTER: ("apiServerAccessProfile.authorizedIPRanges", ""),
     ACCOUNT: ("networkRuleSet.ipRules", "iPAddressOrRange"),
     REGISTRY: ("networkRuleSet.ipRules", "iPAddressOrRange"),
-    VAULT: ("networkAcls.ipRules", "value"),
+    VAULT: ("properties.networkAcls.ipRules", "value"),
     SERVICE: ("spec.loadBalancerSourceRanges", ""),
 }
 """Where a resource says which addresses may come, and the key of the address where an entry is an object."""
@@ -62,13 +62,17 @@ def _security_rules(resource: PlannedResource) -> list[Any]:
 
 def _open_rules(resource: PlannedResource) -> Iterator[str | Mark]:
     for rule in _security_rules(resource):
-        sources = [find(rule, "sourceAddressPrefix"), *entries(find(rule, "sourceAddressPrefixes"))]
-        if isinstance(rule, Mark) or any(isinstance(source, Mark) for source in sources):
+        sources, ports = (_one_and_many(rule, what) for what in ("sourceAddressPrefix", "destinationPortRange"))
+        if isinstance(rule, Mark) or UNKNOWN in (*sources, find(rule, "direction"), find(rule, "access")):
             yield UNKNOWN
-        elif rule.get("direction") == "Inbound" and rule.get("access") == "Allow" and _EVERYBODY & {source for source in sources if source}:
-            ports = rule.get("destinationPortRange") or entries(rule.get("destinationPortRanges"))
-            if ports not in ("443", ["443"]):
-                yield f"the rule {rule.get('name') or resource.name} lets everybody in to port {ports}"
+        elif rule.get("direction") == "Inbound" and rule.get("access") == "Allow" and _EVERYBODY & set(sources) and ports != ["443"]:
+            yield UNKNOWN if UNKNOWN in ports else f"the rule {rule.get('name') or resource.name} lets everybody in to port {', '.join(ports)}"
+
+
+def _one_and_many(rule: Any, what: str) -> list[Any]:
+    """Values that ARM takes under a name for one and a name for several."""
+    one = find(rule, what)
+    return [*([one] if one else []), *entries(find(rule, f"{what}s" if what.endswith("Range") else f"{what}es"))]
 
 
 CLOSED_GROUPS = Rule(

@@ -111,7 +111,7 @@ def main() -> int:
     except (DeliveryError, LocalAzureError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    for gone in {path.stem for path in folder.glob("*.md")} - {*stacks, "README"}:
+    for gone in {path.stem for path in folder.glob("*.md")} - set(stacks):
         (folder / f"{gone}.md").unlink()
     return 0
 

@@ -10,6 +10,7 @@ from local_azure.arm.spec import ResourceType
 from local_azure.arm.types import ALL
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "simulated-arm.md"
+_NAMES = "https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules"
 _START, _END = "<!-- made by `python -m local_azure.arm.models` -->", "<!-- end of what is made -->"
 
 
@@ -52,6 +53,10 @@ def tables() -> Iterator[str]:
         kind = ALL[name]
         yield from (f"| {_short(name)} | {rule.property} | {rule.code} | {_link(rule.source)} |" for rule in kind.rules)
         yield from (f"| {_short(name)} | other resources | {relation.code} | {_link(relation.source)} |" for relation in kind.relations)
+
+    yield from ("", f"Names follow {_link(_NAMES)}. What cannot change, what is unique and what is answered:", "")
+    for name in sorted(ALL):
+        yield f"- {_short(name)}: {', '.join(map(_link, ALL[name].sources))}"
 
 
 def _short(pulumi_type: str) -> str:

@@ -28,6 +28,7 @@ REGISTRY = ResourceType(
     conflict_code="AlreadyInUse",
     rules=REGISTRY_RULES,
     unchecked="zones that a region has; replications",
+    sources=("https://learn.microsoft.com/azure/container-registry/zone-redundancy",),
 )
 
 TYPES = (REGISTRY,)

@@ -99,6 +99,7 @@ MANAGED_CLUSTER = ResourceType(
     rules=CLUSTER_RULES,
     relations=CLUSTER_RELATIONS,
     unchecked="Kubernetes versions and VM sizes that a region has; disk sizes of VM sizes",
+    sources=("https://learn.microsoft.com/rest/api/aks/managed-clusters/create-or-update", "https://learn.microsoft.com/azure/aks/private-clusters"),
 )
 
 
@@ -112,6 +113,7 @@ AGENT_POOL = ResourceType(
     compute=basics("Microsoft.ContainerService/managedClusters/agentPools", "agentPoolName", provisioningState="Succeeded", powerState={"code": "Running"}),
     rules=POOL_RULES,
     unchecked="Kubernetes versions and VM sizes that a region has; disk sizes of VM sizes",
+    sources=("https://learn.microsoft.com/rest/api/aks/agent-pools/create-or-update", "https://learn.microsoft.com/azure/aks/create-node-pools"),
 )
 
 _WINDOWS = ("default", "aksManagedAutoUpgradeSchedule", "aksManagedNodeOSUpgradeSchedule")

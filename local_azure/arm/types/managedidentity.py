@@ -23,6 +23,7 @@ USER_ASSIGNED_IDENTITY = ResourceType(
     name_rule=NameRule(pattern=r"[a-zA-Z0-9][\w-]{2,127}", words="3 to 128 letters, digits, hyphens and underscores, starting with a letter or digit"),
     immutable=frozenset({"location"}),
     compute=_identity,
+    sources=("https://learn.microsoft.com/rest/api/managedidentity/user-assigned-identities/create-or-update",),
 )
 
 FEDERATED_IDENTITY_CREDENTIAL = ResourceType(

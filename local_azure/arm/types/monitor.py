@@ -14,7 +14,7 @@ _RULE_NAME = NameRule(
 _SETTING_NAME = NameRule(
     pattern=r"[^:<>+/&%\\?|*]{0,259}[^:<>+/&%\\?|*. ]", words="1 to 260 characters without : < > + / & % \\ ? | *, not ending with a space or period"
 )
-_NAMES = "https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules"
+_REST = "https://learn.microsoft.com/rest/api/monitor"
 
 
 def _workspace(_context: Context, identifier: str, inputs: Properties) -> Properties:
@@ -80,7 +80,7 @@ DATA_COLLECTION_ENDPOINT = ResourceType(
     immutable=frozenset({"location", "kind"}),
     filled_in=("immutableId",),
     compute=_endpoint,
-    sources=(_NAMES,),
+    sources=(f"{_REST}/data-collection-endpoints/create",),
 )
 
 DATA_COLLECTION_RULE = ResourceType(
@@ -94,7 +94,7 @@ DATA_COLLECTION_RULE = ResourceType(
     ),
     immutable=frozenset({"location", "kind"}),
     compute=_collection_rule,
-    sources=(_NAMES,),
+    sources=(f"{_REST}/data-collection-rules/create",),
     unchecked="whether streams and destinations fit each other; extension settings",
 )
 
@@ -105,6 +105,7 @@ DATA_COLLECTION_RULE_ASSOCIATION = ResourceType(
     name_property="associationName",
     compute=basics("Microsoft.Insights/dataCollectionRuleAssociations", "associationName", provisioningState="Succeeded"),
     unchecked="the name, of which Azure documents no rule",
+    sources=(f"{_REST}/data-collection-rule-associations/create",),
 )
 
 DIAGNOSTIC_SETTING = ResourceType(
@@ -126,7 +127,7 @@ ACTION_GROUP = ResourceType(
     name_rule=_SETTING_NAME,
     immutable=frozenset({"location"}),
     compute=basics("Microsoft.Insights/actionGroups", "actionGroupName"),
-    sources=(_NAMES,),
+    sources=(f"{_REST}/action-groups/create-or-update",),
 )
 
 METRIC_ALERT = ResourceType(
@@ -137,7 +138,7 @@ METRIC_ALERT = ResourceType(
     name_rule=_RULE_NAME,
     immutable=frozenset({"location"}),
     compute=basics("Microsoft.Insights/metricAlerts", "ruleName"),
-    sources=(_NAMES,),
+    sources=(f"{_REST}/metric-alerts/create-or-update",),
     unchecked="whether the metric exists and the window fits it",
 )
 
@@ -149,7 +150,7 @@ SCHEDULED_QUERY_RULE = ResourceType(
     name_rule=_RULE_NAME,
     immutable=frozenset({"location", "kind"}),
     compute=basics("Microsoft.Insights/scheduledQueryRules", "ruleName"),
-    sources=(_NAMES,),
+    sources=(f"{_REST}/scheduled-query-rules/create-or-update",),
     unchecked="the query; whether frequency and window fit each other",
 )
 

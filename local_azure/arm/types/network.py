@@ -62,6 +62,7 @@ SECURITY_GROUP = ResourceType(
     compute=basics("Microsoft.Network/networkSecurityGroups", "networkSecurityGroupName", provisioningState="Succeeded"),
     rules=SECURITY_GROUP_RULES,
     unchecked="address prefixes, ports and service tags of a rule",
+    sources=("https://learn.microsoft.com/rest/api/virtualnetwork/network-security-groups/create-or-update",),
 )
 
 PUBLIC_ADDRESS = ResourceType(
@@ -103,6 +104,7 @@ VIRTUAL_NETWORK = ResourceType(
     rules=NETWORK_RULES,
     relations=NETWORK_RELATIONS,
     unchecked="peerings; that a subnet in use is not removed",
+    sources=("https://learn.microsoft.com/rest/api/virtualnetwork/virtual-networks/create-or-update",),
 )
 
 PRIVATE_ENDPOINT = ResourceType(
@@ -127,6 +129,7 @@ PRIVATE_DNS_ZONE_GROUP = ResourceType(
     name_rule=_NAME,
     compute=lambda _context, _identifier, inputs: {"name": inputs["privateDnsZoneGroupName"], "provisioningState": "Succeeded"},
     unchecked="whether the zone fits the endpoint",
+    sources=("https://learn.microsoft.com/rest/api/virtualnetwork/private-dns-zone-groups/create-or-update",),
 )
 
 TYPES = (SECURITY_GROUP, PUBLIC_ADDRESS, NAT_GATEWAY, VIRTUAL_NETWORK, PRIVATE_ENDPOINT, PRIVATE_DNS_ZONE_GROUP)

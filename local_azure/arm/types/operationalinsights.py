@@ -23,6 +23,7 @@ WORKSPACE = ResourceType(
     immutable=frozenset({"location"}),
     compute=_workspace,
     unchecked="retention that a SKU allows",
+    sources=("https://learn.microsoft.com/rest/api/loganalytics/workspaces/create-or-update",),
 )
 
 TYPES = (WORKSPACE,)

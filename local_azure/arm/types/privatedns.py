@@ -25,6 +25,7 @@ PRIVATE_ZONE = ResourceType(
     immutable=frozenset({"location"}),
     compute=_zone,
     unchecked="records",
+    sources=("https://learn.microsoft.com/rest/api/dns/privatednszones/private-zones/create-or-update",),
 )
 
 VIRTUAL_NETWORK_LINK = ResourceType(

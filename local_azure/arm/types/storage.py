@@ -51,6 +51,11 @@ STORAGE_ACCOUNT = ResourceType(
     conflict_code="StorageAccountAlreadyTaken",
     rules=ACCOUNT_RULES,
     unchecked="SKUs that a region has; most combinations with isHnsEnabled",
+    sources=(
+        "https://learn.microsoft.com/rest/api/storagerp/storage-accounts/update",
+        "https://learn.microsoft.com/azure/storage/common/infrastructure-encryption-enable",
+        "https://learn.microsoft.com/azure/storage/blobs/immutable-policy-configure-version-scope",
+    ),
 )
 
 BLOB_SERVICE = ResourceType(
@@ -62,6 +67,7 @@ BLOB_SERVICE = ResourceType(
     immutable=frozenset({"accountName"}),
     compute=basics("Microsoft.Storage/storageAccounts/blobServices", "blobServicesName"),
     rules=BLOB_SERVICE_RULES,
+    sources=("https://learn.microsoft.com/rest/api/storagerp/blob-services/set-service-properties",),
 )
 
 BLOB_CONTAINER = ResourceType(
@@ -75,6 +81,10 @@ BLOB_CONTAINER = ResourceType(
     apply=lambda context, inputs: context.services.create_container(inputs["accountName"], inputs["containerName"]),
     remove=lambda context, inputs: context.services.delete_container(inputs["accountName"], inputs["containerName"]),
     relations=CONTAINER_RELATIONS,
+    sources=(
+        "https://learn.microsoft.com/rest/api/storageservices/naming-and-referencing-containers--blobs--and-metadata",
+        "https://learn.microsoft.com/azure/storage/blobs/encryption-scope-manage",
+    ),
 )
 
 IMMUTABILITY_POLICY = ResourceType(

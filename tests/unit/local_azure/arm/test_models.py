@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +72,18 @@ def test_the_command_prints_the_tables_and_refuses_what_it_does_not_know(capsys:
     assert "| storage.StorageAccount | 2024-01-01 | 87, 0 |" in capsys.readouterr().out
     assert main(["--reprot"]) == 2
     assert capsys.readouterr().err == "error: unknown arguments --reprot; allowed is --report, or nothing\n"
+
+
+def test_the_simulation_itself_needs_neither_the_sdk_nor_microsofts_packages():
+    """They are large and slow to import; a preview must not wait for them."""
+    program = (
+        "import sys, local_azure.arm.provider\n"
+        "from local_azure.arm import check, types\n"
+        "for kind in types.ALL.values(): check.examine(kind, {})\n"
+        "print([name for name in sys.modules if name.startswith(('azure.mgmt', 'pulumi_azure_native'))])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=FOLDER.parents[2], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("[]\n", "")
 
 
 def test_a_body_has_arms_names_and_places():

@@ -366,10 +366,11 @@ def test_every_rule_is_broken_by_one_of_these():
     assert {(name, number) for name, kind in ALL.items() for number, _ in enumerate(kind.rules)} == hit
 
 
-def test_every_rule_and_relation_says_where_it_comes_from():
+def test_everything_written_by_hand_says_where_it_comes_from():
     for kind in ALL.values():
-        for rule in (*kind.rules, *kind.relations):
-            assert rule.source.startswith("https://")
+        assert kind.sources, kind.arm_type
+        for source in (*kind.sources, *(rule.source for rule in (*kind.rules, *kind.relations))):
+            assert source.startswith("https://")
 
 
 @pytest.mark.parametrize("pulumi_type", [name for name, kind in ALL.items() if kind.rules])

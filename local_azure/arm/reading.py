@@ -6,7 +6,7 @@ that ARM filled in stays out of the inputs as long as it stays the same. A resou
 
 from typing import Any
 
-from local_azure.arm.behaviour import INSIDE
+from local_azure.arm.models.body import writable
 from local_azure.arm.spec import Properties, ResourceType
 
 _ABSENT = object()
@@ -25,8 +25,7 @@ def refreshed(kind: ResourceType, inputs: Properties, before: Properties, now: P
 
 def projection(kind: ResourceType, answer: Properties) -> Properties:
     """The part of an answer that can be written."""
-    body = {name: value for name, value in answer.items() if name in kind.properties}
-    return _as_inputs(_without(body, INSIDE.get(kind.pulumi_type, {})))
+    return _as_inputs(writable(kind.pulumi_type, answer))
 
 
 def _as_inputs(answer: Properties) -> Properties:
@@ -35,15 +34,6 @@ def _as_inputs(answer: Properties) -> Properties:
     if isinstance(identity, dict) and isinstance(identity.get("userAssignedIdentities"), dict):
         return {**answer, "identity": {**identity, "userAssignedIdentities": sorted(identity["userAssignedIdentities"])}}
     return answer
-
-
-def _without(value: Any, read_only: Any) -> Any:
-    if isinstance(value, dict) and isinstance(read_only, dict):
-        kept = {name: item for name, item in value.items() if name not in read_only or read_only[name] is not None}
-        return {name: _without(item, read_only.get(name)) for name, item in kept.items()}
-    if isinstance(value, list) and isinstance(read_only, list):
-        return [_without(item, read_only[0]) for item in value]
-    return value
 
 
 def _without_empty(value: Any) -> Any:

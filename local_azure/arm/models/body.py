@@ -11,6 +11,27 @@ def body_of(pulumi_type: str, inputs: dict[str, Any]) -> dict[str, Any]:
     return _object(pulumi_type.split(":")[1], model_of(pulumi_type).inputs, inputs)
 
 
+def writable(pulumi_type: str, answer: dict[str, Any]) -> dict[str, Any]:
+    """The part of an answer that can be sent again: without what only ARM writes, at any depth."""
+    return _writable(pulumi_type.split(":")[1], model_of(pulumi_type).inputs, answer)
+
+
+def _writable(namespace: str, shape: Shape, value: dict[str, Any]) -> dict[str, Any]:
+    kept = {name: (shape.properties[name], item) for name, item in value.items() if name in shape.properties and not shape.properties[name].readonly}
+    return {name: _writable_value(namespace, declared.type, item) for name, (declared, item) in kept.items()}
+
+
+def _writable_value(namespace: str, kind: str, value: Any) -> Any:
+    if kind.startswith("[") and isinstance(value, list):
+        return [_writable_value(namespace, kind[1:-1], item) for item in value]
+    if kind.startswith("{") and isinstance(value, dict):
+        return {name: _writable_value(namespace, kind[1:-1], item) for name, item in value.items()}
+    if kind[0].isupper() and isinstance(value, dict):
+        shape = chosen_shape(namespace, kind, value)
+        return _writable(namespace, shape, value) if shape else value
+    return value
+
+
 def _object(namespace: str, shape: Shape, value: dict[str, Any]) -> dict[str, Any]:
     body: dict[str, Any] = {}
     for name, item in value.items():

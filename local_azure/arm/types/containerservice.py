@@ -110,7 +110,12 @@ AGENT_POOL = ResourceType(
     name_property="agentPoolName",
     name_rule=NameRule(pattern=r"[a-z][a-z0-9]{0,11}", words="1 to 12 lower-case letters and digits, starting with a letter"),
     immutable=frozenset({"resourceName", "vmSize", "osType", "osDiskType", "osDiskSizeGB", "availabilityZones", "maxPods", "vnetSubnetID"}),
-    compute=basics("Microsoft.ContainerService/managedClusters/agentPools", "agentPoolName", provisioningState="Succeeded", powerState={"code": "Running"}),
+    # `type` is the kind of pool here, not ARM's type.
+    compute=lambda _context, _identifier, inputs: {
+        "name": inputs["agentPoolName"],
+        "provisioningState": "Succeeded",
+        "powerState": {"code": "Running"},
+    },
     rules=POOL_RULES,
     unchecked="Kubernetes versions and VM sizes that a region has; disk sizes of VM sizes",
     sources=("https://learn.microsoft.com/rest/api/aks/agent-pools/create-or-update", "https://learn.microsoft.com/azure/aks/create-node-pools"),

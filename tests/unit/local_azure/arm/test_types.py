@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from local_azure.arm import check
 from local_azure.arm.models import shape_of
+from local_azure.arm.reading import imported
 from local_azure.arm.resources import Resources
 from local_azure.arm.services import Services
 from local_azure.arm.spec import Context, ResourceType
@@ -132,5 +134,8 @@ def test_a_whole_stack_of_examples_can_be_put_and_every_answer_is_known(tmp_path
             if parent is None or parent.lower() in state.read():
                 _, answer = arm.put(kind, {kind.name_property: "default", **inputs} if kind.fixed_name else dict(inputs))
                 assert not has_unknown(answer), name
+                # What an import would take over from the answer can be sent again.
+                names = {key: inputs[key] for key in kind.in_url & inputs.keys()}
+                assert check.problems(kind, imported(kind, names, answer)) == [], name
                 del waiting[name]
     assert waiting == {}

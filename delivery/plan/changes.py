@@ -51,7 +51,8 @@ def _change(urn: str, steps: Sequence[Step], protected: frozenset[str], *, certa
         operation = Operation.FORGET
     values = _values(old, new, steps) if operation is not Operation.DELETE else []
     kind = urn.split("::")[2].rpartition("$")[2]
-    effects = [*_refusal(operation, urn, protected), *effects_of(kind, operation, values)]
+    # By the name that it had: the program may have given it another one, with an alias.
+    effects = [*_refusal(operation, old.get("urn", urn), protected), *effects_of(kind, operation, values)]
     name, parent = urn.rpartition("::")[2], (new or old).get("parent", "")
     change = {"operation": operation, "type": kind, "name": name, "component": _component(parent)}
     return ResourceChange(**change, values=tuple(_shown(value, steps) for value in values), effects=tuple(effects))

@@ -19,6 +19,8 @@ from delivery.errors import DeliveryError
 from delivery.plan.sandbox import PlanSandbox
 
 _COLORS = re.compile(r"<\{%.*?%\}>|\x1b\[[0-9;]*m")
+_OF_NO_USE = re.compile(r"(preview|update) failed$|using pulumi-language-python from \$PATH")
+"""The engine's closing words, which say only that there are errors; and its wonder about the language host, which is ours on purpose."""
 _POLL_SECONDS = 0.1
 _OTHER_KEYS = ("secretsprovider", "encryptedkey", "encryptionsalt")
 """A stack's own keys for secrets, which a plan has no access to."""
@@ -30,7 +32,7 @@ class Outcome:
 
     Attributes:
         errors: what went wrong, each once, in the engine's and the program's own words; empty when it succeeded.
-        hints: what the program said to its user.
+        hints: what the program said to its user, warnings included.
         answer: standard output.
     """
 
@@ -165,11 +167,12 @@ def _progress(events: Path) -> str:
 
 def _diagnostics(events: Iterator[dict[str, Any]]) -> tuple[list[str], list[str]]:
     """Errors and hints, each once."""
-    found: dict[str, list[str]] = {"error": [], "info": []}
+    errors: list[str] = []
+    hints: list[str] = []
     for event in events:
         diagnostic = event.get("diagnosticEvent", {})
         text = _COLORS.sub("", diagnostic.get("message", "")).strip()
-        if text and text not in found.get(diagnostic["severity"], [text]):
-            found[diagnostic["severity"]].append(text)
-    # The engine's closing words say only that there are errors.
-    return [text for text in found["error"] if text not in ("preview failed", "update failed")], found["info"]
+        found = {"error": errors, "info": hints, "warning": hints}.get(diagnostic.get("severity"), [text])
+        if text and text not in found and not _OF_NO_USE.match(text):
+            found.append(text)
+    return errors, hints

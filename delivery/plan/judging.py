@@ -33,7 +33,7 @@ def judged(preview: Mapping[str, Any], protected: frozenset[str], *, from_nothin
 
 def _as_it_was(step: Mapping[str, Any], protected: frozenset[str]) -> dict[str, Any]:
     state = step.get("oldState")
-    return {"urn": step["urn"], "op": "same", "newState": state and {**state, "protect": step["urn"] in protected}}
+    return {"urn": step["urn"], "op": "same", "newState": state and {**state, "protect": state.get("urn", step["urn"]) in protected}}
 
 
 def _key(violation: Violation) -> tuple[str, str, str]:

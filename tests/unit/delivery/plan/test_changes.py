@@ -84,6 +84,13 @@ def test_what_is_protected_is_refused(operation: str):
     assert [effect.kind for effect in change.effects] == [EffectKind.REFUSED, EffectKind.DATA_LOSS]
 
 
+def test_protection_goes_with_the_name_that_a_resource_had():
+    renamed = step("replace", old={"a": 1}, new={"a": 2})
+    renamed["oldState"]["urn"] = "urn:of:before"
+    (change,) = infrastructure([renamed], frozenset({"urn:of:before"})).changes
+    assert change.effects[0].kind is EffectKind.REFUSED
+
+
 def test_what_is_protected_may_be_updated():
     (change,) = infrastructure([step("update", old={"a": 1}, new={"a": 2})], frozenset({urn(STORAGE, "account")})).changes
     assert change.effects == ()

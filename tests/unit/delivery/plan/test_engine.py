@@ -49,13 +49,16 @@ def test_errors_are_told_once_without_colours_and_closing_words(tmp_path: Path, 
         event("error", "the key x is wrong"),
         event("error", "preview failed"),
         event("warning", "using pulumi-language-python from $PATH"),
+        event("warning", "this is deprecated"),
+        event("debug", "registering resource"),
+        event("info", "service digits is not deployed"),
         event("info", "service digits is not deployed"),
         '{"resOutputsEvent":',
     ]
     written = "\n".join(lines)
     outcome = stack(tmp_path, f"{EVENTS}cat > \"$log\" <<'E'\n{written}\nE\nexit 255").preview(project, lambda _text: None)
     assert outcome.errors == ["the key x is wrong"]
-    assert outcome.hints == ["service digits is not deployed"]
+    assert outcome.hints == ["this is deprecated", "service digits is not deployed"]
 
 
 def test_an_engine_that_only_complains(tmp_path: Path, project: Path):

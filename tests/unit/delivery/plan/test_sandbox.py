@@ -1,15 +1,19 @@
 """A plan's sandbox: nothing of the caller's logins in it, nothing on PATH but our own language host, nothing left of it."""
 
+import io
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from delivery.plan.executor import as_preview
-from delivery.plan.sandbox import Engine, lend_python, plan_sandbox
+from delivery.plan.sandbox import Engine, find_engine, lend_python, plan_sandbox
 from local_azure.arm.safety import sandbox_of
+from local_azure.progress import Progress
+from local_azure.toolchain.go_tools import GoBuilder, GoTool
 
 
 @pytest.fixture
@@ -97,3 +101,35 @@ def test_a_lent_interpreter_is_this_one_with_its_packages(tmp_path: Path):
     prefix, module = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.split()
     assert prefix == sys.prefix
     assert str(tmp_path) not in module
+
+
+def found_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, installed: Path | None) -> tuple[Engine, list[str], str]:
+    """The engine, what was built for it, and what was said."""
+    built: list[str] = []
+
+    def build(builder: GoBuilder, tool: GoTool) -> None:
+        built.append(tool.name)
+        builder.folder(tool).mkdir(parents=True, exist_ok=True)
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr("delivery.plan.sandbox.installed_pulumi", lambda: installed)
+    monkeypatch.setattr(GoBuilder, "build", build)
+    output = io.StringIO()
+    with Progress(Console(file=output)) as progress:
+        return find_engine(tmp_path, progress), built, output.getvalue()
+
+
+def test_a_machine_without_pulumi_is_told_what_is_built_and_how_long_it_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    engine, built, said = found_engine(tmp_path, monkeypatch, None)
+    assert built == ["engine", "language-host"]
+    assert said == "  Pulumi is built from source once (engine, language-host); on two cores about 3 min\n"
+    assert engine.pulumi.parent.name.startswith("engine-")
+    again = found_engine(tmp_path, monkeypatch, None)
+    assert again[0] == engine
+    assert again[2] == ""
+
+
+def test_the_machine_s_own_pulumi_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    engine, built, said = found_engine(tmp_path, monkeypatch, tmp_path / "bin")
+    assert engine == Engine(pulumi=tmp_path / "bin" / "pulumi", language_host=tmp_path / "bin")
+    assert (built, said) == ([], "")

@@ -183,6 +183,21 @@ def inside(pulumi_type: str, context: Context, identifier: str, inputs: Properti
     return {}
 
 
+def kept(pulumi_type: str, before: Properties, now: Properties) -> Properties:
+    """A body with what Azure keeps inside of it from one update to the next; elements of lists are the same when their `name` is."""
+    return _kept(INSIDE.get(pulumi_type, {}), before, now)
+
+
+def _kept(read_only: Any, before: Any, now: Any) -> Any:
+    if isinstance(read_only, dict) and isinstance(before, dict) and isinstance(now, dict):
+        own = {name: before[name] for name, below in read_only.items() if below is None and name in before}
+        return {**own, **{name: _kept(read_only.get(name), before.get(name), value) for name, value in now.items()}}
+    if isinstance(read_only, list) and isinstance(before, list) and isinstance(now, list):
+        known = {item.get("name"): item for item in before}
+        return [_kept(read_only[0], known.get(item.get("name")), item) for item in now]
+    return now
+
+
 def related(record: Mapping[str, Any], resources: Mapping[str, Any]) -> Properties:
     """What ARM answers about a resource for what others are: a private endpoint keeps its names itself, until a group of DNS zones has them."""
     if record["token"] != _ENDPOINT or record["inputs"].get("customDnsConfigs"):

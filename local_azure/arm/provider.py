@@ -1,8 +1,8 @@
 """The engine's side: Pulumi's provider protocol over gRPC, one method per call."""
 
 import hashlib
-import json
 import re
+import threading
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -10,10 +10,12 @@ from typing import Any, TypeVar
 
 import grpc
 from google.protobuf import empty_pb2
-from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
+from pulumi.runtime.proto import provider_pb2
 
 from local_azure.arm import behaviour, check, diff, invokes, reading
+from local_azure.arm.clock import Clock, cancelled
 from local_azure.arm.errors import ArmError
+from local_azure.arm.faults import Faults
 from local_azure.arm.resources import Resources
 from local_azure.arm.retries import repeated
 from local_azure.arm.services import Services
@@ -21,6 +23,7 @@ from local_azure.arm.spec import Context, Properties, ResourceType
 from local_azure.arm.state import State
 from local_azure.arm.types import ALL
 from local_azure.arm.wire import UNKNOWN, Secret, from_struct, plain, to_struct
+from local_azure.plugin import SimulatedProvider
 from local_azure.sandbox import TENANT_ID
 
 _DEFAULT_SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
@@ -43,7 +46,7 @@ def _answers_errors(method: Method) -> Method:
     return wrapped  # pyright: ignore[reportReturnType] - same signature, which functools.wraps does not say
 
 
-class ArmProvider(provider_pb2_grpc.ResourceProviderServicer):
+class ArmProvider(SimulatedProvider):
     """Simulates Azure Resource Manager for one sandbox.
 
     Args:
@@ -51,12 +54,15 @@ class ArmProvider(provider_pb2_grpc.ResourceProviderServicer):
         version: of the real plugin that the program's SDK belongs to.
     """
 
+    name = "azure-native"
+
     def __init__(self, sandbox: Path, version: str) -> None:
+        super().__init__(version)
         self._sandbox = sandbox
-        self._version = version
         self._state = State(sandbox / "arm")
         self._location: str | None = None
         self._replaced_names: dict[str, str] = {}
+        self._cancelled = threading.Event()
         self._arm = self._context(_DEFAULT_SUBSCRIPTION, TENANT_ID)
 
     def _context(self, subscription_id: str, tenant_id: str) -> Context:
@@ -67,33 +73,23 @@ class ArmProvider(provider_pb2_grpc.ResourceProviderServicer):
         return Resources(self._state, self._arm)
 
     def _repeated(self, call: Callable[[], Result]) -> Result:
-        return repeated(call, self._resources.faults.read().time)
+        if self._cancelled.is_set():
+            raise cancelled()
+        return repeated(call, self._clock(self._resources.faults.read()))
+
+    def _clock(self, faults: Faults) -> Clock:
+        return Clock(faults.clock, self._cancelled)
 
     def _written(self, call: Callable[[], Result]) -> Result:
         """As `_repeated`, for a call that Azure takes its time for."""
         result, faults = self._repeated(call), self._resources.faults.read()
-        faults.time.sleep(faults.delay)
+        self._clock(faults).sleep(faults.delay)
         return result
 
-    def Handshake(self, request, context) -> provider_pb2.ProviderHandshakeResponse:  # noqa: ANN001, ARG002, N802 - the protocol's
-        return provider_pb2.ProviderHandshakeResponse(accept_secrets=True)
-
-    def GetPluginInfo(self, request, context) -> plugin_pb2.PluginInfo:  # noqa: ANN001, ARG002, N802
-        return plugin_pb2.PluginInfo(version=self._version)
-
-    def GetSchema(self, request, context) -> provider_pb2.GetSchemaResponse:  # noqa: ANN001, ARG002, N802
-        return provider_pb2.GetSchemaResponse(schema=json.dumps({"name": "azure-native", "version": self._version}))
-
-    def Attach(self, request, context) -> empty_pb2.Empty:  # noqa: ANN001, ARG002, N802
+    def Cancel(self, request, context) -> empty_pb2.Empty:  # noqa: ANN001, ARG002, N802 - the protocol's
+        # As the real plugin: whatever waits ends, and what is asked for from now on fails. A program that tries again and again would go on otherwise.
+        self._cancelled.set()
         return empty_pb2.Empty()
-
-    def Cancel(self, request, context) -> empty_pb2.Empty:  # noqa: ANN001, ARG002, N802
-        return empty_pb2.Empty()
-
-    def CheckConfig(self, request, context) -> provider_pb2.CheckResponse:  # noqa: ANN001, ARG002, N802
-        response = provider_pb2.CheckResponse()
-        response.inputs.CopyFrom(request.news)
-        return response
 
     def DiffConfig(self, request, context) -> provider_pb2.DiffResponse:  # noqa: ANN001, ARG002, N802
         # Another subscription is another place: what is in the old one stays there, as with the real plugin.

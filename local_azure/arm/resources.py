@@ -57,10 +57,11 @@ class Resources:
             if fault and "provisioningState" in outputs:
                 outputs["provisioningState"] = "Failed"
             since = (before or {}).get("at", Clock.now())
+            body = behaviour.kept(kind.pulumi_type, before["inputs"], inputs) if before else inputs
             record = {
                 "id": identifier,
                 "token": kind.pulumi_type,
-                "inputs": inputs,
+                "inputs": body,
                 "outputs": outputs,
                 "urn": urn or (before or {}).get("urn", ""),
                 "at": since,

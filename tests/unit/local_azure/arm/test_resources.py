@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from local_azure.arm import behaviour
+from local_azure.arm.drift import drift
 from local_azure.arm.errors import ArmError, OperationFailedError
 from local_azure.arm.resources import Resources
 from local_azure.arm.services import Services
@@ -271,6 +272,19 @@ def test_a_cluster_answers_with_every_pool_and_takes_no_new_ones(tmp_path: Path)
     arm.put(MANAGED_CLUSTER, {**inputs, "tags": {"a": "b"}}, operation="update")
     with pytest.raises(ArmError, match="A new agent pool was introduced"):
         arm.put(MANAGED_CLUSTER, {**inputs, "agentPoolProfiles": [*inputs["agentPoolProfiles"], {"name": "third"}]}, operation="update")
+
+
+def test_what_azure_keeps_in_a_body_stays_when_it_is_put_again(tmp_path: Path):
+    arm = resources(tmp_path)
+    arm.put(RESOURCE_GROUP, dict(GROUP))
+    inputs = cluster("/elsewhere/control-plane", "/elsewhere/kubelet")
+    identifier, _ = arm.put(MANAGED_CLUSTER, inputs)
+    drift(tmp_path)
+    _, answer = arm.put(MANAGED_CLUSTER, {**inputs, "tags": {"a": "b"}}, operation="update")
+    assert answer["agentPoolProfiles"][0]["nodeImageVersion"]
+    found = arm.read(identifier)
+    assert found
+    assert found[1] == answer
 
 
 def test_the_issuer_of_a_clusters_tokens_is_known_when_it_exists(tmp_path: Path):

@@ -1,5 +1,6 @@
 """The commit that a plan compares with, and its files."""
 
+import os
 import subprocess
 import tarfile
 from dataclasses import dataclass
@@ -30,14 +31,22 @@ def find_base(checkout: Path, revision: str | None) -> Base:
     Raises:
         DeliveryError: there is no repository, no such revision, or no commit in common.
     """
-    if _git(checkout, "rev-parse", "--git-dir") is None:
-        raise DeliveryError(f"{checkout} is in no git repository, so there is nothing to compare with; make it one, {_FROM_NOTHING}")
+    _check_repository(checkout)
     if revision is not None:
         commit = _git(checkout, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
         if commit is None:
             raise DeliveryError(f"this repository has no revision {revision!r}; name a branch, tag or commit that it has, fetch it first, {_FROM_NOTHING}")
         return Base(commit, f"{commit[:7]} ({revision})")
     return _merge_base(checkout)
+
+
+def _check_repository(checkout: Path) -> None:
+    asked = _run(checkout, "rev-parse", "--git-dir")
+    if asked.returncode and "not a git repository" in asked.stderr:
+        raise DeliveryError(f"{checkout} is in no git repository, so there is nothing to compare with; make it one, {_FROM_NOTHING}")
+    if asked.returncode:
+        # In containers most often the owner, with the command that helps.
+        raise DeliveryError(f"git does not read {checkout}; do as it says, {_FROM_NOTHING}:\n{asked.stderr.strip()}")
 
 
 def _merge_base(checkout: Path) -> Base:
@@ -76,8 +85,14 @@ def extract(checkout: Path, base: Base, folder: Path) -> None:
 
 def _git(checkout: Path, *arguments: str) -> str | None:
     """What git answers; None when it refuses."""
+    answer = _run(checkout, *arguments)
+    return answer.stdout.strip() if answer.returncode == 0 else None
+
+
+def _run(checkout: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    # Its messages are read, too, so they must be in one language.
+    environment = {**os.environ, "LC_ALL": "C"}
     try:
-        answer = subprocess.run(["git", *arguments], cwd=checkout, capture_output=True, text=True, check=False)
+        return subprocess.run(["git", *arguments], cwd=checkout, env=environment, capture_output=True, text=True, check=False)
     except FileNotFoundError as error:
         raise DeliveryError(f"git is not installed; install it, {_FROM_NOTHING}") from error
-    return answer.stdout.strip() if answer.returncode == 0 else None

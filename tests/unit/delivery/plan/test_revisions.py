@@ -72,6 +72,20 @@ def test_no_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     assert message(tmp_path, "main") == expected
 
 
+def test_a_repository_of_another_owner_is_told_in_git_s_words(repository: Repository, monkeypatch: pytest.MonkeyPatch):
+    """As in containers, where the checkout belongs to somebody else."""
+    repository.commit("a")
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "true")
+    told = message(repository.folder)
+    assert told.startswith(f"git does not read {repository.folder}; do as it says, or plan from nothing with `--base none`:\nfatal: detected dubious ownership")
+    assert "git config --global --add safe.directory" in told
+
+
+def test_git_is_not_there(repository: Repository, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert message(repository.folder) == "git is not installed; install it, or plan from nothing with `--base none`"
+
+
 @pytest.mark.parametrize("name", ["nowhere", "--help", "HEAD:a", ""])
 def test_unknown_revision(repository: Repository, name: str):
     repository.commit("a")

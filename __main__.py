@@ -67,7 +67,8 @@ def main(chosen: settings.Settings, contexts: dict[str, build_context.BuildConte
     cluster = KubernetesCluster("converge-cluster", cluster_args, kept)
     # Without the identifier a kubeconfig that reads differently would replace every object.
     access: Values = {"kubeconfig": cluster.kubeconfig, "cluster_identifier": cluster.cluster_id, "enable_server_side_apply": True}
-    workloads = pulumi.ResourceOptions(providers=[kubernetes.Provider("converge-workloads", **access, opts=pulumi.ResourceOptions(parent=cluster))])
+    unprotected = pulumi.ResourceOptions(parent=cluster, protect=False)
+    workloads = pulumi.ResourceOptions(providers=[kubernetes.Provider("converge-workloads", **access, opts=unprotected)])
     if monitoring:
         people = [] if monitoring.action_group_id is None else [monitoring.action_group_id]
         monitored: Values = {"cluster_id": cluster.cluster_id, "cluster_name": cluster.cluster_name, "registry_id": registry.registry_id, **watched}

@@ -8,6 +8,7 @@ from pulumi_azure_native import authorization, containerregistry
 
 from components import azure_ids
 from components.diagnostics import diagnostics
+from components.existing import asking_about
 from components.patience import AwaitedGrant
 from components.private_access import PrivateAccess, private_endpoint
 from components.resource_group import group_name
@@ -58,7 +59,7 @@ class ContainerRegistry(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: ContainerRegistryArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("converge:index:ContainerRegistry", name, None, opts)
-        registry = _adopted(args, self) if args.registry_id else _created(name, args, self)
+        registry = _adopted(name, args, self) if args.registry_id else _created(name, args, self)
         push = grant(f"{name}-push", role=Role.ACR_PUSH, scope=registry.id, principal=args.deployer, parent=self)
         self.pushing = [awaited(Role.ACR_PUSH, registry.id, args.deployer, "the deployer")]
         self.registry_id = registry.id
@@ -95,12 +96,12 @@ def _created(name: str, args: ContainerRegistryArgs, parent: pulumi.Resource) ->
     return _Registry(id=registry.id, login_server=registry.login_server, ways=ways)
 
 
-def _adopted(args: ContainerRegistryArgs, parent: pulumi.Resource) -> _Registry:
+def _adopted(name: str, args: ContainerRegistryArgs, parent: pulumi.Resource) -> _Registry:
     # Asked, since a registry's DNS name is not always the usual one.
     found = containerregistry.get_registry_output(
         registry_name=azure_ids.name(args.registry_id),
         resource_group_name=azure_ids.resource_group(args.registry_id),
-        opts=pulumi.InvokeOutputOptions(parent=parent),
+        opts=asking_about(name, args.registry_id, parent),
     )
     return _Registry(id=pulumi.Output.from_input(args.registry_id), login_server=found.login_server)
 

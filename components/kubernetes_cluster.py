@@ -13,6 +13,7 @@ from components import azure_ids, cluster_body
 from components.cluster_args import KubernetesClusterArgs
 from components.cluster_entry import may_deploy
 from components.diagnostics import diagnostics
+from components.existing import asking_about
 from components.resource_group import group_name
 from components.rights import proven
 from components.role_grants import Principal, Role, after, awaited, grant
@@ -50,7 +51,7 @@ class KubernetesCluster(pulumi.ComponentResource):
         self.resource_group_name, self.cluster_name, self.cluster_id = cluster.group, cluster.name, cluster.id
         self.vault_reader = self._vault_reader(name, args, cluster) if args.gateways else pulumi.Output.from_input("")
         entering = [awaited(Role.AKS_RBAC_CLUSTER_ADMIN, cluster.id, args.deployer, "the deployer")]
-        ready = after(_kubeconfig(cluster, self), admin, *cluster.ready)
+        ready = after(_kubeconfig(cluster), admin, *cluster.ready)
         self.kubeconfig = proven(ready, may_deploy, what="the right to deploy to the cluster", grants=entering)
         self.register_outputs(
             {
@@ -78,6 +79,8 @@ class _Cluster:
     name: pulumi.Output[str]
     addons: pulumi.Output[Any]
     ready: Sequence[pulumi.CustomResource]
+    asked: pulumi.InvokeOutputOptions
+    """How Azure is asked about it."""
 
 
 def _created(name: str, args: KubernetesClusterArgs, parent: pulumi.Resource) -> _Cluster:
@@ -121,20 +124,24 @@ def _created(name: str, args: KubernetesClusterArgs, parent: pulumi.Resource) ->
         )
         for pool in args.user_pools
     ]
+    unprotected = pulumi.ResourceOptions(parent=parent, protect=False)
     for what in _UPGRADES:
-        containerservice.MaintenanceConfiguration(f"{name}-{what}", **cluster_body.maintenance(args, group, cluster.name, what), opts=child)
+        containerservice.MaintenanceConfiguration(f"{name}-{what}", **cluster_body.maintenance(args, group, cluster.name, what), opts=unprotected)
     if args.log_workspace_id is not None:
         diagnostics(f"{name}-logs", resource=cluster.id, workspace=args.log_workspace_id, categories=_RECORDED, resource_specific=True, parent=parent)
-    return _Cluster(id=cluster.id, group=group, name=cluster.name, addons=cluster.addon_profiles, ready=[*grants, *pools])
+    return _Cluster(
+        id=cluster.id, group=group, name=cluster.name, addons=cluster.addon_profiles, ready=[*grants, *pools], asked=pulumi.InvokeOutputOptions(parent=parent)
+    )
 
 
 def _adopted(name: str, args: KubernetesClusterArgs, parent: pulumi.Resource) -> _Cluster:
     cluster, group = azure_ids.name(args.cluster_id), azure_ids.resource_group(args.cluster_id)
-    found = containerservice.get_managed_cluster_output(resource_group_name=group, resource_name=cluster, opts=pulumi.InvokeOutputOptions(parent=parent))
+    asked = asking_about(name, args.cluster_id, parent)
+    found = containerservice.get_managed_cluster_output(resource_group_name=group, resource_name=cluster, opts=asked)
     puller = _principal(found.identity_profile.apply(_kubelet))
     pull = grant(f"{name}-pull", role=Role.ACR_PULL, scope=args.registry_id, principal=puller, parent=parent)
     existing = pulumi.Output.from_input
-    return _Cluster(id=existing(args.cluster_id), group=existing(group), name=existing(cluster), addons=found.addon_profiles, ready=[pull])
+    return _Cluster(id=existing(args.cluster_id), group=existing(group), name=existing(cluster), addons=found.addon_profiles, ready=[pull], asked=asked)
 
 
 def _principal(object_id: pulumi.Input[str]) -> Principal:
@@ -162,14 +169,14 @@ def _kubelet(profiles: Any) -> str:
     return identity.object_id
 
 
-def _kubeconfig(cluster: _Cluster, parent: pulumi.Resource) -> pulumi.Output[str]:
+def _kubeconfig(cluster: _Cluster) -> pulumi.Output[str]:
     """The users' kubeconfig, which logs in through kubelogin. Neither SDK nor provider marks it secret."""
     credentials = containerservice.list_managed_cluster_user_credentials_output(
         resource_group_name=cluster.group,
         # Of a cluster that is being made, the id comes after it; of one that exists it is known at once.
         resource_name=pulumi.Output.all(cluster.name, cluster.id).apply(lambda known: known[0]),
         format="exec",
-        opts=pulumi.InvokeOutputOptions(parent=parent),
+        opts=cluster.asked,
     )
     return pulumi.Output.secret(credentials).apply(lambda answer: portable(base64.b64decode((answer.kubeconfigs or [])[0].value).decode()))
 

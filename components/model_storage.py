@@ -8,6 +8,7 @@ from pulumi_azure_native import authorization, storage
 
 from components import azure_ids
 from components.diagnostics import diagnostics
+from components.existing import asking_about
 from components.patience import AwaitedGrant
 from components.private_access import PrivateAccess, private_endpoint
 from components.resource_group import group_name
@@ -68,7 +69,7 @@ class ModelStorage(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: ModelStorageArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("converge:index:ModelStorage", name, None, opts)
-        store = _adopted(args, self) if args.account_id else _created(name, args, self)
+        store = _adopted(name, args, self) if args.account_id else _created(name, args, self)
         (delegate, account), (read, container) = _rights_to_read(store)
         delegator = grant(f"{name}-delegator", role=delegate, scope=account, principal=args.deployer, parent=self)
         reader = grant(f"{name}-reader", role=read, scope=container, principal=args.deployer, parent=self)
@@ -141,14 +142,14 @@ def _created(name: str, args: ModelStorageArgs, parent: pulumi.Resource) -> _Sto
     return _Store(account_id=account.id, account_name=account.name, container_id=container.id, endpoint=endpoint, ways=ways)
 
 
-def _adopted(args: ModelStorageArgs, parent: pulumi.Resource) -> _Store:
-    name, group = azure_ids.name(args.account_id), azure_ids.resource_group(args.account_id)
+def _adopted(name: str, args: ModelStorageArgs, parent: pulumi.Resource) -> _Store:
+    account, group = azure_ids.name(args.account_id), azure_ids.resource_group(args.account_id)
     # Asked, since the DNS name of an account is not always the usual one.
-    found = storage.get_storage_account_output(account_name=name, resource_group_name=group, opts=pulumi.InvokeOutputOptions(parent=parent))
+    found = storage.get_storage_account_output(account_name=account, resource_group_name=group, opts=asking_about(name, args.account_id, parent))
     account_id = pulumi.Output.from_input(args.account_id)
     return _Store(
         account_id=account_id,
-        account_name=pulumi.Output.from_input(name),
+        account_name=pulumi.Output.from_input(account),
         container_id=pulumi.Output.concat(account_id, "/blobServices/default/containers/", CONTAINER),
         endpoint=found.primary_endpoints.apply(lambda endpoints: endpoints.blob),
     )

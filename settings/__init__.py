@@ -69,7 +69,7 @@ def load(root: Path = Path()) -> Settings:
     values = None
     try:
         values = StackSettings.model_validate_json(json.dumps(_typed_values()))
-        problems += combinations.problems(values)
+        problems += combinations.problems(values, azure.get("subscriptionId") or "")
         problems += agreement.problems(values.services, lock, f"locks/{stack}.json", root)
     except ValidationError as error:
         problems += messages(error)

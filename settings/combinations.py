@@ -17,8 +17,14 @@ _BESIDE_ADOPTED: Mapping[tuple[str, str], frozenset[str]] = {
 """Keys that still mean something when their part of the stack exists already."""
 
 
-def problems(values: StackSettings) -> Iterator[str]:
-    """What does not fit, each with the key as it is typed."""
+def problems(values: StackSettings, subscription_id: str) -> Iterator[str]:
+    """What does not fit, each with the key as it is typed.
+
+    Args:
+        values: of the stack file.
+        subscription_id: where the stack's own resources go.
+    """
+    yield from _groups(values, subscription_id)
     for (part, adopted), useful in _BESIDE_ADOPTED.items():
         yield from _useless(part, getattr(values, part), adopted, useful)
     yield from _names_of_adopted(values)
@@ -32,6 +38,16 @@ def _useless(part: str, chosen: BaseModel, adopted: str, useful: frozenset[str])
     if getattr(chosen, adopted):
         for name in sorted(chosen.model_fields_set - useful - {adopted}):
             yield f"{_key(part, name)}: has no effect beside {_key(part, adopted)}, which names what exists already; remove one of the two"
+
+
+def _groups(values: StackSettings, subscription_id: str) -> Iterator[str]:
+    """A resource group takes part in what the stack makes, so it is in the stack's subscription; whatever else exists already may be in another one."""
+    for part in ("network", "model_storage", "registry", "cluster", "monitoring"):
+        group = getattr(values, part).resource_group_id
+        its_subscription = group.split("/")[2] if group else subscription_id
+        if its_subscription.lower() != subscription_id.lower():
+            where = f"is in the subscription {its_subscription}"
+            yield f"{_key(part, 'resource_group_id')}: {where}; the stack makes its resources in azure-native:subscriptionId, {subscription_id}"
 
 
 def _names_of_adopted(values: StackSettings) -> Iterator[str]:

@@ -302,6 +302,7 @@ _ANSWERS: Mapping[str, Callable[[mocks.MockResourceArgs, dict[str, Any]], str]] 
     LOCK: _lock,
     "docker-build:index:Image": _image,
     "pulumi:providers:kubernetes": _something,
+    "pulumi:providers:azure-native": _something,
     "test:index:Consumer": _something,
     "azure-native:operationalinsights:Workspace": _placed("Microsoft.OperationalInsights/workspaces"),
     "azure-native:monitor:AzureMonitorWorkspace": _placed("Microsoft.Monitor/accounts"),

@@ -152,7 +152,9 @@ def test_the_group_can_be_one_that_exists():
 @pytest.mark.parametrize("preview", [True, False])
 def test_of_a_registry_that_exists_nothing_is_declared_but_a_grant(preview: bool):
     recording = _recorded(preview=preview, registry_id=_ADOPTED, access=_PRIVATELY, log_workspace_id=_WORKSPACE, locked=True)
-    assert {resource.name for resource in recording.resources if resource.parent == "registry"} == {"registry-push"}
+    assert {resource.name for resource in recording.resources if resource.parent == "registry"} == {"registry-push", "registry-existing"}
+    # In its own subscription, which need not be ours.
+    assert recording.named("registry-existing").inputs["subscriptionId"] == _ADOPTED.split("/")[2]
     assert recording.calls == [(GET_REGISTRY, {"registryName": "images", "resourceGroupName": "shared"})]
     assert recording.grants == {(Role.ACR_PUSH.value, _ADOPTED, "us", "Group")}
     server = UNKNOWN if preview else "images-e7d3hvcqb8d9fgcu.azurecr.io"

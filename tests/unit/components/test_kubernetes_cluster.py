@@ -324,7 +324,8 @@ def test_the_group_can_be_one_that_exists():
 @pytest.mark.parametrize("preview", [True, False])
 def test_of_a_cluster_that_exists_nothing_is_declared_but_grants(preview: bool):
     recording = _recorded(preview=preview, cluster_id=_ADOPTED)
-    assert {resource.name for resource in recording.resources if resource.parent == "cluster"} == {"cluster-pull", "cluster-deployer"}
+    assert {resource.name for resource in recording.resources if resource.parent == "cluster"} == {"cluster-pull", "cluster-deployer", "cluster-existing"}
+    assert recording.named("cluster-existing").inputs["subscriptionId"] == _ADOPTED.split("/")[2]
     # Azure can be asked about it at once, in a preview, too.
     place = {"resourceGroupName": "platform", "resourceName": "shared"}
     assert sorted(recording.calls, key=str) == [(GET_CLUSTER, place), (USER_CREDENTIALS, {**place, "format": "exec"})]

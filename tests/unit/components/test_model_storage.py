@@ -235,7 +235,9 @@ def test_the_group_can_be_one_that_exists():
 def test_of_an_account_that_exists_nothing_is_declared_but_grants(preview: bool):
     more: dict[str, Any] = {"access": _PRIVATELY, "log_workspace_id": _WORKSPACE, "locked": True, "write_once_days": 365}
     recording = _recorded(preview=preview, account_id=_ADOPTED, contributor_group_id="publishers", **more)
-    assert {resource.name for resource in recording.resources if resource.parent == "models"} == {"models-delegator", "models-reader", "models-publishers"}
+    declared = {resource.name.removeprefix("models-") for resource in recording.resources if resource.parent == "models"}
+    assert declared == {"delegator", "reader", "publishers", "existing"}
+    assert recording.named("models-existing").inputs["subscriptionId"] == _ADOPTED.split("/")[2]
     assert recording.calls == [(GET_ACCOUNT, {"accountName": "theirmodels", "resourceGroupName": "shared"})]
     container = f"{_ADOPTED}/blobServices/default/containers/models"
     assert recording.grants == {

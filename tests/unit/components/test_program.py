@@ -250,8 +250,7 @@ def test_data_is_protected_where_the_settings_say_so(case: _Case):
     images = {"converge-registry", *(f"converge-registry-{part}" for part in ("group", "registry"))}
     # Without their cluster all services stop; pools hold nothing and may be made anew, grants too.
     whole = {"converge-cluster", *(f"converge-cluster-{part}" for part in ("group", "control-plane", "kubelet", "aks"))}
-    windows = {f"converge-cluster-{name}" for name in ("aksManagedAutoUpgradeSchedule", "aksManagedNodeOSUpgradeSchedule")}
-    assert protected == (models | images | whole | windows | {"converge-workloads"} if case.stack == "prod" else set())
+    assert protected == (models | images | whole if case.stack == "prod" else set())
 
 
 def test_azure_refuses_to_delete_data_where_the_settings_say_so(case: _Case):
@@ -465,7 +464,7 @@ def test_a_network_that_exists_is_used_by_everything_that_is_private(tmp_path: P
 
 def test_models_can_be_in_an_account_that_exists(tmp_path: Path):
     recording = _adopting(tmp_path, "modelStorage")
-    assert _declared_by(recording, "converge-models") == {"delegator", "reader"}
+    assert _declared_by(recording, "converge-models") == {"delegator", "reader", "existing"}
     assert _asked(recording) == {GET_ACCOUNT}
     assert (recording.exports["storageAccount"], recording.exports["modelStore"]) == ("theirmodels", "https://theirmodels.blob.core.windows.net/models")
     watched = {scope for alert in recording.of("azure-native:monitor:MetricAlert") for scope in alert.inputs["scopes"]}
@@ -474,7 +473,7 @@ def test_models_can_be_in_an_account_that_exists(tmp_path: Path):
 
 def test_images_can_be_in_a_registry_that_exists(tmp_path: Path):
     recording = _adopting(tmp_path, "registry")
-    assert _declared_by(recording, "converge-registry") == {"push"}
+    assert _declared_by(recording, "converge-registry") == {"push", "existing"}
     assert _asked(recording) == {GET_REGISTRY}
     assert recording.exports["registry"] == "images.azurecr.io"
     assert recording.exports["services"]["digits"]["image"] == f"images.azurecr.io/digits@{DIGEST}"
@@ -484,7 +483,7 @@ def test_images_can_be_in_a_registry_that_exists(tmp_path: Path):
 
 def test_services_can_run_on_a_cluster_that_exists(tmp_path: Path):
     recording = _adopting(tmp_path, "cluster")
-    assert _declared_by(recording, "converge-cluster") == {"pull", "deployer", "certificates", "converge-workloads"}
+    assert _declared_by(recording, "converge-cluster") == {"pull", "deployer", "certificates", "converge-workloads", "existing"}
     assert _asked(recording) == {GET_CLUSTER}
     assert (recording.exports["cluster"], recording.exports["resourceGroup"]) == ("platform", "shared")
     provider = recording.only("pulumi:providers:kubernetes")
@@ -512,7 +511,8 @@ def test_all_of_it_can_exist_and_then_a_stack_is_grants_and_services(tmp_path: P
 def test_resource_groups_can_exist(tmp_path: Path):
     given = stack_values("prod")
     parts = ("network", "modelStorage", "registry", "cluster", "monitoring")
-    changes: dict[str, Any] = {f"converge__{part}": {**given[f"converge:{part}"], "resourceGroupId": _SHARED} for part in parts}
+    ours = f"/subscriptions/{given['azure-native:subscriptionId']}/resourceGroups/shared"
+    changes: dict[str, Any] = {f"converge__{part}": {**given[f"converge:{part}"], "resourceGroupId": ours} for part in parts}
     recording = _run(tmp_path, "prod", **changes)
     assert recording.of(GROUP) == []
     assert {resource.inputs["resourceGroupName"] for resource in recording.resources if "resourceGroupName" in resource.inputs} == {"shared"}

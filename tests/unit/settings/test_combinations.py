@@ -14,6 +14,10 @@ _ENDPOINTS_MISSING = (
     "converge:network.endpointSubnetId: is missing beside converge:network.apiServerSubnetId, converge:network.nodeSubnetId; "
     "of a network that exists every subnet is named"
 )
+_OTHER_SUBSCRIPTION = (
+    "converge:registry.resourceGroupId: is in the subscription 00000000-0000-0000-0000-000000000002; "
+    "the stack makes its resources in azure-native:subscriptionId, 00000000-0000-0000-0000-000000000001"
+)
 _OUTSIDE = {"name": "digits", "exposure": "internet", "host": "digits.example.com", "certificate": "digits", "audience": "api://digits"}
 
 
@@ -30,7 +34,7 @@ _OUTSIDE = {"name": "digits", "exposure": "internet", "host": "digits.example.co
     ],
 )
 def test_settings_that_fit(values: dict[str, Any]):
-    assert list(problems(parsed(**values))) == []
+    assert list(problems(parsed(**values), "00000000-0000-0000-0000-000000000001")) == []
 
 
 @pytest.mark.parametrize(
@@ -73,6 +77,10 @@ def test_settings_that_fit(values: dict[str, Any]):
             "converge:cluster.tier: was Free; allowed is Standard or Premium beside converge:network.private: true, since others rely on such a cluster",
         ),
         (
+            {"registry": {"resourceGroupId": "/subscriptions/00000000-0000-0000-0000-000000000002/resourceGroups/images"}},
+            _OTHER_SUBSCRIPTION,
+        ),
+        (
             {"cluster": {"defender": True}},
             "converge:cluster.defender: was true, but it has no workspace to report to; set converge:monitoring.enabled: true",
         ),
@@ -95,4 +103,4 @@ def test_settings_that_fit(values: dict[str, Any]):
     ],
 )  # fmt: skip
 def test_settings_that_do_not_fit_are_told_with_the_key_and_what_to_do(values: dict[str, Any], message: str):
-    assert list(problems(parsed(**values))) == [message]
+    assert list(problems(parsed(**values), "00000000-0000-0000-0000-000000000001")) == [message]

@@ -118,10 +118,10 @@ class Bootstrap:
         def on_event(event: automation.EngineEvent) -> None:
             if event.res_outputs_event:
                 metadata = event.res_outputs_event.metadata
-                if metadata.op != automation.OpType.SAME and _is_real(metadata):
+                if metadata.op not in (automation.OpType.SAME, automation.OpType.REFRESH) and _is_real(metadata):
                     on_step(_step(metadata))
 
-        result = self._run(lambda listen: self._stack.up(on_event=listen), on_event)
+        result = self._run(lambda listen: self._stack.up(on_event=listen, refresh=True), on_event)
         return {name: output.value for name, output in result.outputs.items()}
 
     def resources(self) -> int:
@@ -140,10 +140,11 @@ class Bootstrap:
         planned: list[automation.StepEventMetadata] = []
 
         def on_event(event: automation.EngineEvent) -> None:
-            if event.resource_pre_event:
+            if event.resource_pre_event and event.resource_pre_event.metadata.op != automation.OpType.REFRESH:
                 planned.append(event.resource_pre_event.metadata)
 
-        self._run(lambda listen: self._stack.preview(on_event=listen), on_event)
+        # What somebody took away by hand (a lock, to change a grant below it) is put back.
+        self._run(lambda listen: self._stack.preview(on_event=listen, refresh=True), on_event)
         return planned
 
     def _existing(self, planned: automation.StepEventStateMetadata, exists: existing.Exists) -> str:

@@ -1,6 +1,6 @@
 """Microsoft.KeyVault."""
 
-from local_azure.arm.spec import Context, NameRule, Properties, ResourceType, short_hash
+from local_azure.arm.spec import NOWHERE, Context, NameRule, Properties, ResourceType, short_hash
 from local_azure.arm.types.storage_rules import VAULT_RULES
 from local_azure.arm.wire import UNKNOWN
 
@@ -34,7 +34,7 @@ def _key(_context: Context, identifier: str, inputs: Properties) -> Properties:
 
 
 def _uri(vault: str) -> str:
-    return f"https://{vault.lower()}.vault.azure.net/"
+    return f"https://{vault.lower()}.vault.azure.net{NOWHERE}/"
 
 
 VAULT = ResourceType(

@@ -1,6 +1,6 @@
 """Microsoft.Insights and Microsoft.Monitor."""
 
-from local_azure.arm.spec import Context, NameRule, Properties, ResourceType, basics, drawn_id, short_hash
+from local_azure.arm.spec import NOWHERE, Context, NameRule, Properties, ResourceType, basics, drawn_id, short_hash
 
 _INSIGHTS = "/subscriptions/{subscription}/resourceGroups/{resourceGroupName}/providers/Microsoft.Insights"
 _COLLECTION_NAME = NameRule(
@@ -28,7 +28,7 @@ def _workspace(_context: Context, identifier: str, inputs: Properties) -> Proper
         "accountId": drawn_id(identifier, "account"),
         "metrics": {
             "internalId": f"mac_{drawn_id(identifier, 'account')}",
-            "prometheusQueryEndpoint": f"https://{name.lower()}-{short_hash(identifier)[:4]}.{location}.prometheus.monitor.azure.com",
+            "prometheusQueryEndpoint": f"https://{name.lower()}-{short_hash(identifier)[:4]}.{location}.prometheus.monitor.azure.com{NOWHERE}",
         },
         "defaultIngestionSettings": {
             "dataCollectionEndpointResourceId": f"{group}/dataCollectionEndpoints/{name}",
@@ -45,9 +45,9 @@ def _endpoint(_context: Context, identifier: str, inputs: Properties) -> Propert
         "type": "Microsoft.Insights/dataCollectionEndpoints",
         "provisioningState": "Succeeded",
         "immutableId": f"dce-{drawn_id(identifier).replace('-', '')}",
-        "configurationAccess": {"endpoint": f"https://{host}.handler.control.monitor.azure.com"},
-        "logsIngestion": {"endpoint": f"https://{host}.ingest.monitor.azure.com"},
-        "metricsIngestion": {"endpoint": f"https://{host}.metrics.ingest.monitor.azure.com"},
+        "configurationAccess": {"endpoint": f"https://{host}.handler.control.monitor.azure.com{NOWHERE}"},
+        "logsIngestion": {"endpoint": f"https://{host}.ingest.monitor.azure.com{NOWHERE}"},
+        "metricsIngestion": {"endpoint": f"https://{host}.metrics.ingest.monitor.azure.com{NOWHERE}"},
     }
 
 

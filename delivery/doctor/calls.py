@@ -176,8 +176,3 @@ def needed(file: StackFile) -> Iterator[Call]:
     for call, applies in _ACTIONS:
         if applies(file):
             yield call
-
-
-def resource_types() -> set[str]:
-    """Every type of which the table knows, whatever the settings."""
-    return {kind for kind, *_ in _RESOURCES}

@@ -47,7 +47,7 @@ def examine(file: stack_file.StackFile, project: str, login: Login, client: http
     except AzureError as error:
         how = "az login" if "az login" in str(error) else "check the network, then run it again"
         return [failure("login", str(error), how), *run(local)]
-    context = Context(file=file, project=project, arm=Arm(login, client), caller=caller, client=client, plans_only=plans_only)
+    context = Context(file=file, project=project, arm=Arm(login, client), caller=caller, plans_only=plans_only)
     first = run({"login": lambda: identity.check(context)})
     if any(one.status is Status.FAILURE for one in first):
         return [*first, *run(local)]

@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import httpx
-
 from delivery.azure.arm import Arm
 from delivery.azure.login import Caller
 from delivery.azure.stack_file import StackFile
@@ -28,7 +26,6 @@ class Context:
     """Name of the Pulumi project: derived names depend on it."""
     arm: Arm
     caller: Caller
-    client: httpx.Client
     plans_only: bool = False
     """Only what a preview needs."""
 

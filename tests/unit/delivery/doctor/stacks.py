@@ -20,7 +20,7 @@ def stack(**converge: Any) -> StackFile:
 
 def context(azure: FakeAzure, *, plans_only: bool = False, file: StackFile | None = None, **converge: Any) -> Context:
     chosen = file or stack(**{"deployer": GROUP, **converge})
-    return Context(file=chosen, project="converge", arm=azure.arm, caller=CALLER, client=azure.client, plans_only=plans_only)
+    return Context(file=chosen, project="converge", arm=azure.arm, caller=CALLER, plans_only=plans_only)
 
 
 def sku(name: str, *, family: str = "standardDDSv5Family", cores: int = 2, zones: tuple[str, ...] = ("1", "2", "3"), **more: Any) -> dict[str, Any]:

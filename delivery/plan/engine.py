@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -71,16 +72,24 @@ class Stack:
         self._salt = yaml.safe_load((folder / f"Pulumi.{self.name}.yaml").read_text())["encryptionsalt"]
 
     def update(self, project: Path, at: Callable[[str], None]) -> Outcome:
-        """Makes the simulated Azure what the project's program says."""
+        """Makes the simulated Azure what the project's program says.
+
+        Raises:
+            DeliveryError: the stack's file cannot be read.
+        """
         return self._run(["up", "--yes", "--skip-preview", "--suppress-outputs", *self._settings(project)], project, at)
 
     def preview(self, project: Path, at: Callable[[str], None]) -> Outcome:
-        """What the project's program would change; the answer is the engine's JSON, unchanged resources included."""
+        """What the project's program would change; the answer is the engine's JSON, unchanged resources included.
+
+        Raises:
+            DeliveryError: the stack's file cannot be read.
+        """
         return self._run(["preview", "--json", "--show-sames", *self._settings(project)], project, at)
 
     def _settings(self, project: Path) -> list[str]:
         """A copy of the stack's settings that the plan's own key belongs to. What is encrypted there is unknown here: a mark stands for it."""
-        given = yaml.safe_load((project / f"Pulumi.{self.name}.yaml").read_text()) or {}
+        given = _read_settings(project / f"Pulumi.{self.name}.yaml")
         wanted = {key: _without_ciphertext(value) for key, value in given.items() if key not in _OTHER_KEYS}
         path = Path(tempfile.mkdtemp(dir=self.sandbox.folder)) / f"Pulumi.{self.name}.yaml"
         path.write_text(yaml.safe_dump({"encryptionsalt": self._salt, **wanted}, sort_keys=False))
@@ -104,21 +113,34 @@ class Stack:
         logged = ["--event-log", str(events)] if arguments[0] in ("up", "preview") else []
         command = [str(self.sandbox.engine.pulumi), *arguments, *logged, "--non-interactive", "--color", "never"]
         with events.with_name("stdout").open("w+") as output, events.with_name("stderr").open("w+") as complaints:
-            process = subprocess.Popen(
-                command, cwd=folder, env=self.sandbox.environment, stdin=subprocess.DEVNULL, stdout=output, stderr=complaints, start_new_session=True
-            )
+            environment = self.sandbox.environment
             try:
+                # In a session of its own, so that Ctrl-C reaches it through us alone.
+                process = subprocess.Popen(
+                    command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=complaints, start_new_session=True
+                )
                 while process.poll() is None:
                     at(_progress(events))
                     time.sleep(_POLL_SECONDS)
-            finally:
-                _end(process)
+            except BaseException:
+                _end_all(self.sandbox.folder)
+                raise
             output.seek(0)
             complaints.seek(0)
             errors, hints = _diagnostics(_read(events))
             if process.returncode and not errors:
                 errors = [_complaint(complaints.read()) or f"pulumi ended with exit code {process.returncode}"]
             return Outcome(errors if process.returncode else [], hints, output.read())
+
+
+def _read_settings(path: Path) -> Mapping[str, Any]:
+    try:
+        settings = yaml.safe_load(path.read_text()) or {}
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise DeliveryError(f"{path} is no YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(settings, Mapping):
+        raise DeliveryError(f"{path} has no keys; it must have `config:` with the stack's settings below")
+    return settings
 
 
 def _complaint(text: str) -> str:
@@ -136,18 +158,20 @@ def _without_ciphertext(value: Any) -> Any:
     return [_without_ciphertext(item) for item in value] if isinstance(value, list) else value
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Ends an engine that was interrupted, and all it started. Nothing that it holds is worth an orderly end."""
-    if process.poll() is not None:
-        return
-    family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
-    for member in family:
-        try:
-            member.kill()
-        except psutil.NoSuchProcess:
-            continue
-    process.wait()
+def _end_all(sandbox: Path) -> None:
+    """Ends an engine that was interrupted, perhaps before we knew of it, and all it started. Nothing that it holds is worth an orderly end."""
+    family = [process for process in psutil.Process().children(recursive=True) if _works_in(process, sandbox)]
+    for process in family:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
     psutil.wait_procs(family, timeout=5)
+
+
+def _works_in(process: psutil.Process, sandbox: Path) -> bool:
+    try:
+        return process.environ().get("CONVERGE_SANDBOX") == str(sandbox)
+    except psutil.Error:
+        return False
 
 
 def _read(events: Path) -> Iterator[dict[str, Any]]:

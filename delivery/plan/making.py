@@ -29,10 +29,10 @@ def make_plan(checkout: Path, stack: str, base: Base | None, progress: Progress)
     with plan_sandbox(checkout, engine) as sandbox:
         planned = Stack(sandbox, stack)
         planned.create(checkout)
-        hints: list[str] = []
         protected: frozenset[str] = frozenset()
+        hint = ""
         if base is not None:
-            protected = _update_base(checkout, base, planned, sandbox, progress, hints)
+            protected, hint = _update_base(checkout, base, planned, sandbox, progress)
         with progress.phase("preview of the working tree") as phase:
             outcome = planned.preview(checkout, phase.detail)
         _check(outcome, "the working tree", "")
@@ -42,7 +42,7 @@ def make_plan(checkout: Path, stack: str, base: Base | None, progress: Progress)
         base=base.label if base else None,
         infrastructure=infrastructure(document["steps"], protected),
         policies=judged(document, protected, from_nothing=base is None),
-        hints=(*hints, *outcome.hints),
+        hints=(*([hint] if hint else []), *outcome.hints),
     )
 
 
@@ -57,22 +57,21 @@ def check_stack(checkout: Path, stack: str) -> None:
         raise DeliveryError(f"there is no Pulumi.{stack}.yaml in {checkout}; the stacks with settings here are {known or 'none'}")
 
 
-def _update_base(checkout: Path, base: Base, stack: Stack, sandbox: PlanSandbox, progress: Progress, hints: list[str]) -> frozenset[str]:
+def _update_base(checkout: Path, base: Base, stack: Stack, sandbox: PlanSandbox, progress: Progress) -> tuple[frozenset[str], str]:
     """Makes the simulated Azure what the base says.
 
     Returns:
-        The URNs of the resources that are protected there.
+        The URNs of the resources that are protected there, and what a reader should know about the base.
     """
     tree = sandbox.folder / "base"
     with progress.phase(f"simulated update of {base.label}") as phase:
         extract(checkout, base, tree)
         if not (tree / f"Pulumi.{stack.name}.yaml").is_file():
-            hints.append(f"{base.label} has no Pulumi.{stack.name}.yaml, so everything of the stack is new")
-            return frozenset()
+            return frozenset(), f"{base.label} has no Pulumi.{stack.name}.yaml, so everything of the stack is new"
         lend_python(tree)
         outcome = stack.update(tree, phase.detail)
     _check(outcome, f"the base, {base.label},", "; name another revision with --base, or plan from nothing with `--base none`")
-    return stack.unprotect()
+    return stack.unprotect(), ""
 
 
 def _check(outcome: Outcome, side: str, advice: str) -> None:

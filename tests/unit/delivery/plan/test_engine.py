@@ -98,6 +98,23 @@ def test_what_is_encrypted_is_told_by_a_mark_that_changes_with_it(tmp_path: Path
     }
 
 
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        (b"config: [", "{path} is no YAML: while parsing"),
+        (b"\xff\xfe", "{path} is no YAML: "),
+        (b"- a", "{path} has no keys; it must have `config:` with the stack's settings below"),
+    ],
+)
+def test_a_stack_file_that_cannot_be_read(tmp_path: Path, project: Path, written: bytes, message: str):
+    path = project / "Pulumi.dev.yaml"
+    path.write_bytes(written)
+    with pytest.raises(DeliveryError) as raised:
+        stack(tmp_path, "exit 1").preview(project, lambda _text: None)
+    assert str(raised.value).startswith(message.format(path=path))
+    assert "\n" not in str(raised.value)
+
+
 def test_progress_counts_resources(tmp_path: Path, project: Path):
     said: list[str] = []
     script = f'{EVENTS}sleep 0.3; echo \'{{"resOutputsEvent":{{}}}}\' >> "$log"; echo \'{{"resOutputsEvent":{{}}}}\' >> "$log"; sleep 0.3'

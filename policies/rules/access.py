@@ -1,11 +1,11 @@
 """Who may do what, and what a stack tells about itself."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 from policies.planned import SECRET, STACK, UNKNOWN, Mark, PlannedResource, leaves
-from policies.rule import Rule, each, must_be
+from policies.rule import Finding, Rule, each, must_be
 from policies.rules.kinds import CLUSTER, KUBERNETES_PROVIDER, ROLE_ASSIGNMENT
 
 _assignment = partial(Rule, looks_at=frozenset({ROLE_ASSIGNMENT}))
@@ -101,12 +101,13 @@ NARROW_SCOPE = _assignment(
 )
 
 
-def _open_credentials(stack: PlannedResource) -> Iterator[str | Mark]:
-    for path, value in leaves(stack.properties):
-        if value is UNKNOWN:
-            yield UNKNOWN
-        elif isinstance(value, str) and (_CREDENTIAL.search(value) or _KUBECONFIG.search(path)):
-            yield f"the output {path} shows a kubeconfig or a credential"
+def _open_credentials(resources: Sequence[PlannedResource]) -> Iterator[Finding]:
+    for stack in (resource for resource in resources if resource.kind == STACK):
+        for path, value in leaves(stack.properties):
+            if value is UNKNOWN:
+                yield Finding(resource=stack, message=UNKNOWN)
+            elif isinstance(value, str) and (_CREDENTIAL.search(value) or _KUBECONFIG.search(path)):
+                yield Finding(resource=stack, message=f"the output {path} shows a kubeconfig or a credential")
 
 
 NO_OPEN_KUBECONFIG = Rule(
@@ -117,7 +118,8 @@ NO_OPEN_KUBECONFIG = Rule(
     fix="do not export it; who needs one calls `az aks get-credentials`. Or mark it secret.",
     source="pulumi/pulumi-eks#725; pulumi/templates (kubernetes-azure-python)",
     looks_at=frozenset({STACK}),
-    check=each(_open_credentials),
+    check=_open_credentials,
+    # Outputs are known last, and the engine shows them only then.
     per_resource=False,
 )
 

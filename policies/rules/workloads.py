@@ -158,12 +158,12 @@ TWO_PODS = Rule(
 
 
 def _replicas_beside_scaler(resources: Sequence[PlannedResource]) -> Iterator[Finding]:
-    scaled = {scaler.at("spec.scaleTargetRef.name") for scaler in resources if scaler.kind == AUTOSCALER}
-    for workload in (resource for resource in resources if resource.kind in _REPLICATED):
-        replicas = workload.at("spec.replicas")
-        if workload.at("metadata.name") in scaled and replicas is not None:
-            message = UNKNOWN if isinstance(replicas, Mark) else f"sets replicas to {replicas} although an autoscaler decides"
-            yield Finding(resource=workload, message=message)
+    for scaler in (resource for resource in resources if resource.kind == AUTOSCALER):
+        for workload in (resource for resource in resources if resource.kind in _REPLICATED):
+            replicas = workload.at("spec.replicas")
+            if replicas is not None and workload.at("metadata.name") == scaler.at("spec.scaleTargetRef.name"):
+                message = UNKNOWN if isinstance(replicas, Mark) else f"{workload.name} sets replicas to {replicas}, although an autoscaler decides"
+                yield Finding(resource=scaler, message=message)
 
 
 NO_REPLICAS_BESIDE_SCALER = Rule(

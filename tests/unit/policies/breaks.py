@@ -285,7 +285,7 @@ BREAKS: tuple[Break, ...] = (
     _input("CVG602", kinds.BUDGET, "spec.unhealthy_pod_eviction_policy", "IfHealthyBudget", "unhealthyPodEvictionPolicy is IfHealthyBudget"),
     _input("CVG603", kinds.BUDGET, "spec.selector.match_labels", {"app": "another"}, "no PodDisruptionBudget selects its pods", apart="less"),
     _setting("CVG604", "services", _one_pod(), "runs with 1 pod at least", apart="less"),
-    _of_deployment("CVG605", "spec.replicas", 5, "sets replicas to 5 although an autoscaler decides"),
+    _of_deployment("CVG605", "spec.replicas", 5, "sets replicas to 5, although an autoscaler decides"),
     _of_deployment("CVG606", f"{_CONTAINER}.env", [core.v1.EnvVarArgs(name="API_TOKEN", value="abc")], "the environment variable API_TOKEN holds a secret"),
     _of_deployment("CVG607", f"{_CONTAINER}.security_context.read_only_root_filesystem", False, "readOnlyRootFilesystem is false"),
     _of_deployment("CVG608", f"{_POD}.automount_service_account_token", True, "automountServiceAccountToken is true"),

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies import UNKNOWN, PlannedResource, evaluate
+from policies import SECRET, UNKNOWN, PlannedResource, evaluate
 from policies.catalogue import RULES
 from policies.rules import kinds
 from policies.rules.quantities import cores, mebibytes, share
@@ -180,7 +180,8 @@ def test_a_gateway_speaks_tls_or_sends_there(server: dict[str, Any], bare: bool)
 )
 def test_a_caller_without_a_token_is_refused(policy: dict[str, Any], asked: bool):
     others = [resource(kinds.GATEWAY, "g", spec={}), resource(kinds.JWT, "j", spec={"jwtRules": [{"issuer": "us"}]})]
-    assert bool(told("CVG653", *others, resource(kinds.AUTHORIZATION, "a", spec=policy))) is not asked
+    more = resource(kinds.AUTHORIZATION, "more", spec={"action": "ALLOW", "rules": [{}]})
+    assert bool(told("CVG653", *others, more, resource(kinds.AUTHORIZATION, "a", spec=policy))) is not asked
 
 
 @pytest.mark.parametrize(
@@ -231,6 +232,20 @@ def test_a_lock_holds_for_an_account_or_its_group(level: str):
     elsewhere = resource(kinds.LOCK, level=level, scope="/subscriptions/s/resourceGroups/other")
     assert told("CVG213", account, elsewhere) == ["has no lock CanNotDelete"]
     assert told("CVG213", account, resource(kinds.LOCK, level="NotSpecified", scope="/subscriptions/s/resourceGroups/data")) == ["has no lock CanNotDelete"]
+
+
+def test_only_the_stacks_outputs_are_searched_for_credentials():
+    stack = resource(
+        "pulumi:pulumi:Stack",
+        "dev",
+        services={"digits": {"kubeConfig": "x", "hidden": SECRET, "later": UNKNOWN, "url": "https://a"}},
+        key="-----BEGIN PRIVATE KEY",
+    )
+    elsewhere = resource(kinds.KUBERNETES_PROVIDER, kubeconfig="kind: Config")
+    assert told("CVG505", stack, elsewhere) == [
+        "the output services.digits.kubeConfig shows a kubeconfig or a credential",
+        "the output key shows a kubeconfig or a credential",
+    ]
 
 
 def test_who_is_paired_by_name_and_who_by_component():

@@ -119,6 +119,7 @@ def test_nor_does_it_between_resources(prod: Sequence[PlannedResource], data: st
 def test_a_rule_that_is_broken_is_told(one: Break, reports: Mapping[str, Report]):
     violations = [violation for violation in reports[one.rule].violations if violation.rule.id == one.rule]
     assert [violation for violation in violations if one.says in violation.message], [str(violation) for violation in violations]
+    assert {violation.resource.kind for violation in violations} <= violations[0].rule.looks_at
     refusal = str(violations[0])
     assert refusal.startswith(f"{one.rule} ({violations[0].rule.severity}): ")
     assert violations[0].resource.name in refusal

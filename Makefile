@@ -8,7 +8,7 @@ MADE := .venv/made
 .PHONY: help up down preview plans test lint format verify-azure lock
 
 help: ## List the targets.
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
 
 up: $(MADE) ## Start Azure on this machine, deploy the checkout to it and show a prediction.
 	@.venv/bin/converge local up

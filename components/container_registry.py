@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pulumi
-from pulumi_azure_native import authorization, containerregistry
+from pulumi_azure_native import containerregistry
 
 from components import azure_ids
+from components.deletion_lock import deletion_lock
 from components.diagnostics import diagnostics
 from components.existing import asking_about
 from components.patience import AwaitedGrant
@@ -61,6 +62,8 @@ class ContainerRegistry(pulumi.ComponentResource):
         super().__init__("converge:index:ContainerRegistry", name, None, opts)
         registry = _adopted(name, args, self) if args.registry_id else _created(name, args, self)
         push = grant(f"{name}-push", role=Role.ACR_PUSH, scope=registry.id, principal=args.deployer, parent=self)
+        if args.locked and not args.registry_id:
+            deletion_lock(f"{name}-lock", scope=registry.id, notes="Holds the images of every release.", after=[push], parent=self)
         self.pushing = [awaited(Role.ACR_PUSH, registry.id, args.deployer, "the deployer")]
         self.registry_id = registry.id
         self.login_server = after(registry.login_server, push, *registry.ways)
@@ -81,15 +84,6 @@ def _created(name: str, args: ContainerRegistryArgs, parent: pulumi.Resource) ->
     # Zones are chosen when a registry is made; a change of its tier later must not make it anew, with its images.
     fixed = pulumi.ResourceOptions(parent=parent, ignore_changes=["zoneRedundancy"])
     registry = containerregistry.Registry(f"{name}-registry", _registry(args, group), opts=fixed)
-    if args.locked:
-        authorization.ManagementLockByScope(
-            f"{name}-lock",
-            scope=registry.id,
-            level=authorization.LockLevel.CAN_NOT_DELETE,
-            notes="Holds the images of every release.",
-            # Protected itself, it could not be taken away any more, which changing a grant below it needs.
-            opts=pulumi.ResourceOptions(parent=parent, protect=False),
-        )
     if args.log_workspace_id is not None:
         diagnostics(f"{name}-logs", resource=registry.id, workspace=args.log_workspace_id, categories=_RECORDED, parent=parent)
     ways = [private_endpoint(name, args.access, target=registry.id, part="registry", group=group, tags=args.tags, parent=parent)] if args.access else []

@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pulumi
-from pulumi_azure_native import authorization, storage
+from pulumi_azure_native import storage
 
 from components import azure_ids
+from components.deletion_lock import deletion_lock
 from components.diagnostics import diagnostics
 from components.existing import asking_about
 from components.patience import AwaitedGrant
@@ -73,9 +74,13 @@ class ModelStorage(pulumi.ComponentResource):
         (delegate, account), (read, container) = _rights_to_read(store)
         delegator = grant(f"{name}-delegator", role=delegate, scope=account, principal=args.deployer, parent=self)
         reader = grant(f"{name}-reader", role=read, scope=container, principal=args.deployer, parent=self)
+        grants = [delegator, reader]
         if args.contributor_group_id:
             publishers = Principal(id=args.contributor_group_id, type="Group")
-            grant(f"{name}-publishers", role=Role.STORAGE_BLOB_DATA_CONTRIBUTOR, scope=store.container_id, principal=publishers, parent=self)
+            role = Role.STORAGE_BLOB_DATA_CONTRIBUTOR
+            grants.append(grant(f"{name}-publishers", role=role, scope=store.container_id, principal=publishers, parent=self))
+        if args.locked and not args.account_id:
+            deletion_lock(f"{name}-lock", scope=store.account_id, notes="Holds the models of every release.", after=grants, parent=self)
         self.reading = [awaited(*right, args.deployer, "the deployer") for right in _rights_to_read(store)]
         self.account_name, self.account_id = store.account_name, store.account_id
         self.container_url = after(pulumi.Output.concat(store.endpoint, CONTAINER), delegator, reader, *store.ways)
@@ -124,15 +129,6 @@ def _created(name: str, args: ModelStorageArgs, parent: pulumi.Resource) -> _Sto
             immutability_policy_name="default",
             immutability_period_since_creation_in_days=args.write_once_days,
             opts=child,
-        )
-    if args.locked:
-        authorization.ManagementLockByScope(
-            f"{name}-lock",
-            scope=account.id,
-            level=authorization.LockLevel.CAN_NOT_DELETE,
-            notes="Holds the models of every release.",
-            # Protected itself, it could not be taken away any more, which changing a grant below it needs.
-            opts=pulumi.ResourceOptions(parent=parent, protect=False),
         )
     if args.log_workspace_id is not None:
         service = pulumi.Output.concat(account.id, "/blobServices/default")

@@ -77,7 +77,7 @@ def test_a_committed_stack_file_is_valid(stack: str):
     made = StackSettings.model_validate_json(json.dumps(_typed(stack)))
     assert made.tags["environment"] == stack
     assert {"azure-native:subscriptionId", "azure-native:location"} <= set(stack_values(stack))
-    assert {key.partition(":")[0] for key in stack_values(stack)} == {"azure-native", "converge"}
+    assert {key.partition(":")[0] for key in stack_values(stack)} == {"azure-native", "bootstrap", "converge"}
 
 
 def _defaults(model: type[BaseModel], values: dict[str, Any], path: str = "") -> Iterator[str]:

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from policies.catalogue import RULES
-from policies.planned import STACK, Mark, PlannedResource, marked
+from policies.planned import STACK, UNKNOWN, Mark, PlannedResource, marked
 from policies.rule import Rule
 
 WEIGHTS = {"low": 1, "medium": 3, "high": 6, "critical": 10}
@@ -126,7 +126,8 @@ def planned_from_preview_json(document: Mapping[str, Any]) -> list[PlannedResour
 
 def _planned(urn: str, state: Mapping[str, Any]) -> PlannedResource:
     kind = state["type"]
-    properties = state.get("outputs" if kind == STACK else "inputs") or {}
+    # The JSON of a preview has no outputs of a stack that is not there yet; without them none of them can be judged.
+    properties = state.get("outputs", {"outputs": UNKNOWN}) if kind == STACK else state.get("inputs", {})
     return PlannedResource(
         urn=urn,
         type=kind,

@@ -149,6 +149,11 @@ def test_a_preview_is_what_will_be_there():
     assert planned_from_preview_json({}) == []
 
 
+def test_outputs_that_a_preview_does_not_show_are_not_known():
+    report = evaluate(planned_from_preview_json({"steps": [_step("create", "converge-dev", STACK)]}))
+    assert "CVG505" in [rule.id for rule in report.undecided]
+
+
 def test_a_replacement_is_one_resource():
     steps = [_step("create-replacement", "a", inputs={"keys": True}), _step("replace", "a", inputs={"keys": True}), _step("delete-replaced", "a", inputs={})]
     assert [one.name for one in planned_from_preview_json({"steps": steps})] == ["a"]

@@ -243,7 +243,7 @@ def test_azures_registries_are_known_by_their_names(host: str, azure: bool):
 
 
 def recorded(host: str, *, preview: bool, time: FakeTime | None = None) -> Recording:
-    return record(lambda: consume(registries=logins(host, [PUSH], (time or FakeTime()).patience())), preview=preview)
+    return record(lambda: consume(registries=logins(host, [PUSH], (time or FakeTime()).patience())), preview=preview, answered=False)
 
 
 @pytest.mark.parametrize("preview", [True, False])

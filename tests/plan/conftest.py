@@ -126,7 +126,7 @@ def program(checkout: Path, tmp_path: Path) -> Program:
 
 
 def _environment(folder: Path, tmp_path: Path) -> dict[str, str]:
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("PULUMI_", "ARM_", "AZURE_", "KUBE"))}
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("PULUMI_", "ARM_", "AZURE_", "KUBE", "PYTHONDONTWRITE"))}
     sandbox = Sandbox.of(folder, {**clean, "XDG_STATE_HOME": str(tmp_path / "state")})
     with Progress(Console(file=sys.stderr)) as progress:
         azure = LocalAzure(sandbox, Choices(), progress)
@@ -141,4 +141,6 @@ def _environment(folder: Path, tmp_path: Path) -> dict[str, str]:
         "PULUMI_CONFIG_PASSPHRASE": "only for this test",
         "PULUMI_SKIP_UPDATE_CHECK": "true",
         "PULUMI_ERROR_OUTPUT_STRING": "true",
+        # The SDKs are large: compiled once for all copies of the program.
+        "PYTHONPYCACHEPREFIX": str(sandbox.cache / "bytecode"),
     }

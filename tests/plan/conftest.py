@@ -71,6 +71,11 @@ class Program:
         command = ["pulumi", *arguments, "--non-interactive", "--color", "never"]
         return subprocess.run(command, cwd=self.folder, env=self._environment, capture_output=True, text=True, timeout=300, check=False)
 
+    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """The engine at work, for whoever wants to stop it."""
+        command = ["pulumi", *arguments, "--non-interactive"]
+        return subprocess.Popen(command, cwd=self.folder, env=self._environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
     def new_stack(self, stack: str) -> None:
         made = self.pulumi("stack", "init", stack)
         assert made.returncode == 0, made.stderr

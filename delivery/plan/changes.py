@@ -21,6 +21,8 @@ _OPERATIONS = {
     "discard": Operation.FORGET,
 }
 """Others are no changes of the program's own resources: same, read, refresh."""
+_GONE = (Operation.DELETE, Operation.REPLACE, Operation.MAY_REPLACE)
+_LOCK, _GRANT = ":ManagementLockByScope", ":RoleAssignment"
 
 
 def infrastructure(steps: Sequence[Step], protected: frozenset[str] = frozenset()) -> Infrastructure:
@@ -32,13 +34,13 @@ def infrastructure(steps: Sequence[Step], protected: frozenset[str] = frozenset(
     by_urn: defaultdict[str, list[Step]] = defaultdict(list)
     for step in steps:
         by_urn[step["urn"]].append(step)
-    maybe = uncertain(by_urn)
-    found = [change for urn, its_steps in by_urn.items() if (change := _change(urn, its_steps, protected, certain=urn not in maybe))]
+    maybe, locked = uncertain(by_urn), _locked(by_urn)
+    found = [change for urn, its_steps in by_urn.items() if (change := _change(urn, its_steps, protected, locked, certain=urn not in maybe))]
     unchanged = sum(its_steps[0]["op"] == "same" and _is_real(its_steps[0]) for its_steps in by_urn.values())
     return Infrastructure(changes=tuple(sorted(found, key=lambda change: (change.component, change.type, change.name))), unchanged=unchanged)
 
 
-def _change(urn: str, steps: Sequence[Step], protected: frozenset[str], *, certain: bool) -> ResourceChange | None:
+def _change(urn: str, steps: Sequence[Step], protected: frozenset[str], locked: frozenset[str], *, certain: bool) -> ResourceChange | None:
     """What happens to one resource; None when nothing does, or when it is only a name for others."""
     operations = {step["op"] for step in steps}
     replaced = Operation.REPLACE if certain else Operation.MAY_REPLACE
@@ -52,7 +54,8 @@ def _change(urn: str, steps: Sequence[Step], protected: frozenset[str], *, certa
     values = _values(old, new, steps) if operation is not Operation.DELETE else []
     kind = urn.split("::")[2].rpartition("$")[2]
     # By the name that it had: the program may have given it another one, with an alias.
-    effects = [*_refusal(operation, old.get("urn", urn), protected), *effects_of(kind, operation, values)]
+    refusals = [*_refusal(operation, old.get("urn", urn), protected), *_locked_grant(operation, kind, old.get("inputs") or {}, locked)]
+    effects = [*refusals, *effects_of(kind, operation, values)]
     name, parent = urn.rpartition("::")[2], (new or old).get("parent", "")
     change = {"operation": operation, "type": kind, "name": name, "component": _component(parent)}
     return ResourceChange(**change, values=tuple(_shown(value, steps) for value in values), effects=tuple(effects))
@@ -71,9 +74,24 @@ def _component(parent: str) -> str:
 
 
 def _refusal(operation: Operation, urn: str, protected: frozenset[str]) -> list[Effect]:
-    if urn not in protected or operation not in (Operation.DELETE, Operation.REPLACE, Operation.MAY_REPLACE):
+    if urn not in protected or operation not in _GONE:
         return []
     return [Effect(kind=EffectKind.REFUSED, reason="it is protected, so the update ends with an error instead of deleting it")]
+
+
+def _locked(steps: Mapping[str, Sequence[Step]]) -> frozenset[str]:
+    """What is locked in Azure now and stays it, by lower-case id."""
+    staying = [its_steps[0] for urn, its_steps in steps.items() if urn.split("::")[2].endswith(_LOCK) and its_steps[0]["op"] in ("same", "update")]
+    return frozenset(str(step["oldState"]["inputs"]["scope"]).lower() for step in staying)
+
+
+def _locked_grant(operation: Operation, kind: str, old: Mapping[str, Any], locked: frozenset[str]) -> list[Effect]:
+    """Azure's lock keeps grants, too (learn.microsoft.com/azure/azure-resource-manager/management/lock-resources)."""
+    scope = str(old.get("scope", "")).lower()
+    if not kind.endswith(_GRANT) or operation not in _GONE or not any(f"{scope}/".startswith(f"{lock}/") for lock in locked):
+        return []
+    reason = "a lock in Azure keeps it, so the update ends with an error; take the lock away in an update of its own first (`protectData: false`)"
+    return [Effect(kind=EffectKind.REFUSED, reason=reason)]
 
 
 def _values(old: Mapping[str, Any], new: Mapping[str, Any], steps: Sequence[Step]) -> list[Difference]:

@@ -119,3 +119,24 @@ def test_the_order_of_the_steps_makes_no_difference():
 def test_what_lies_directly_in_the_stack_has_no_component():
     (change,) = infrastructure([step("create", new={}, parent="urn:pulumi:dev::converge::pulumi:pulumi:Stack::converge-dev")]).changes
     assert change.component == ""
+
+
+_LOCKED = "/subscriptions/1/resourceGroups/g/providers/Microsoft.Storage/storageAccounts/models"
+
+
+@pytest.mark.parametrize(
+    ("lock", "operation", "scope", "refused"),
+    [
+        ("same", "replace", f"{_LOCKED.upper()}/blobServices/default/containers/models", True),
+        ("same", "delete", _LOCKED, True),
+        ("same", "delete", f"{_LOCKED}2", False),
+        ("same", "update", _LOCKED, False),
+        ("delete", "replace", _LOCKED, False),
+    ],
+)
+def test_a_lock_that_stays_keeps_grants_below_it(lock: str, operation: str, scope: str, refused: bool):
+    locks = step(lock, "azure-native:authorization:ManagementLockByScope", "lock", old={"scope": _LOCKED}, new=None if lock == "delete" else {"scope": _LOCKED})
+    new = None if operation == "delete" else {"scope": scope, "principalId": "b"}
+    grant = step(operation, "azure-native:authorization:RoleAssignment", "grant", old={"scope": scope, "principalId": "a"}, new=new)
+    (change,) = (change for change in infrastructure([locks, grant]).changes if change.name == "grant")
+    assert (EffectKind.REFUSED in {effect.kind for effect in change.effects}) == refused

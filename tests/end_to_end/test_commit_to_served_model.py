@@ -100,6 +100,7 @@ def test_another_umask_and_other_file_times_change_nothing(copy: Copy):
     assert copy.in_sandbox("umask 077 && pulumi preview --stack local --expect-no-changes --non-interactive").returncode == 0
 
 
+@pytest.mark.figures
 def test_an_app_change_is_served_without_a_failed_request_and_pushes_only_its_layer(copy: Copy):
     layers, blobs = copy.layers(), copy.registry_blobs()
     with SteadyClient(copy.url(), {"inputs": copy.golden_case()["inputs"]}) as client:
@@ -117,6 +118,7 @@ def test_an_app_change_is_served_without_a_failed_request_and_pushes_only_its_la
     assert "1 of " in printed
 
 
+@pytest.mark.figures
 def test_a_new_model_is_named_in_the_preview_served_without_a_failed_request_and_pushes_only_its_layer(copy: Copy):
     old = copy.service()["model"]
     layers, blobs = copy.layers(), copy.registry_blobs()

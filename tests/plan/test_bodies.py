@@ -58,6 +58,7 @@ def lost(body: Any, written: Any, where: str = "") -> Iterator[str]:
         yield where
 
 
+@pytest.mark.figures
 @pytest.mark.parametrize("stack", STACKS)
 def test_every_body_passes_the_models_of_the_azure_mgmt_packages(program: Program, stack: str):
     resources = planned(program, stack)

@@ -30,6 +30,7 @@ def converge_types(types: set[str]) -> set[str]:
     return {kind for kind in types if kind.startswith("converge:")}
 
 
+@pytest.mark.figures
 def test_every_stack_has_the_same_components(program: Program):
     previews = {}
     for stack in STACKS:

@@ -93,6 +93,7 @@ def test_a_grant_that_never_comes_ends_the_update_in_time_with_its_name_and_the_
     assert {key: after[key] for key in json.loads(before)} == json.loads(before)
 
 
+@pytest.mark.figures
 def test_the_first_update_of_dev_passes_although_all_grants_are_five_minutes_late(program: Program):
     program.new_stack("dev")
     (program.sandbox / "arm").mkdir()

@@ -126,6 +126,7 @@ def test_a_rule_that_is_broken_is_told(one: Break, reports: Mapping[str, Report]
     assert f"Fix: {violations[0].rule.fix}" in refusal
 
 
+@pytest.mark.figures
 def test_every_rule_has_such_a_test():
     print(f"{len(RULES)} rules, broken in {len(_GROUPS)} runs of the program")
     hows = {one.rule: one.how for one in BREAKS}

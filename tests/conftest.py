@@ -1,0 +1,12 @@
+"""What holds for all tests."""
+
+import pytest
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Shows what tests marked `figures` printed, though they passed: counts and times are what somebody reads them for."""
+    shown = [report for report in terminalreporter.stats.get("passed", []) if report.when == "call" and "figures" in report.keywords and report.capstdout]
+    if shown:
+        terminalreporter.section("figures")
+        for report in shown:
+            terminalreporter.write(report.capstdout)

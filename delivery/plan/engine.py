@@ -128,9 +128,10 @@ class Stack:
             output.seek(0)
             complaints.seek(0)
             errors, hints = _diagnostics(_read(events))
+            answer = output.read()
             if process.returncode and not errors:
-                errors = [_complaint(complaints.read()) or f"pulumi ended with exit code {process.returncode}"]
-            return Outcome(errors if process.returncode else [], hints, output.read())
+                errors = _told(answer) or [_complaint(complaints.read()) or f"pulumi ended with exit code {process.returncode}"]
+            return Outcome(errors if process.returncode else [], hints, answer)
 
 
 def _read_settings(path: Path) -> Mapping[str, Any]:
@@ -141,6 +142,15 @@ def _read_settings(path: Path) -> Mapping[str, Any]:
     if not isinstance(settings, Mapping):
         raise DeliveryError(f"{path} has no keys; it must have `config:` with the stack's settings below")
     return settings
+
+
+def _told(answer: str) -> list[str]:
+    """The errors in a preview's JSON."""
+    try:
+        document = json.loads(answer)
+    except ValueError:
+        return []
+    return [_COLORS.sub("", one["message"]).strip() for one in document.get("diagnostics") or () if one.get("severity") == "error"]
 
 
 def _complaint(text: str) -> str:

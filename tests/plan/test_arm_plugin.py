@@ -6,10 +6,12 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from rich.console import Console
 
@@ -221,8 +223,13 @@ def _kill_at(project: Project, count: int) -> None:
     while time.monotonic() < deadline and not (project.arm_file.exists() and len(project.resources()) >= count):
         assert running.poll() is None, "it was done before it could be killed"
         time.sleep(0.005)
+    # The language host and its program would go on waiting for an engine that is gone.
+    orphans = psutil.Process(running.pid).children(recursive=True)
     running.send_signal(signal.SIGKILL)
     running.wait(10)
+    for orphan in orphans:
+        with suppress(psutil.NoSuchProcess):
+            orphan.kill()
     engine.repair_state(project.sandbox / "pulumi-state")
 
 

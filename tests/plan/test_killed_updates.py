@@ -4,7 +4,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -46,8 +46,10 @@ def _kill_at(program: Program, count: int) -> None:
     while len(_azure(program)) < count:
         assert running.poll() is None, "it was done before it could be killed"
         time.sleep(0.01)
-    for process in [*psutil.Process(running.pid).children(recursive=True), psutil.Process(running.pid)]:
-        process.kill()
+    family = [psutil.Process(running.pid), *psutil.Process(running.pid).children(recursive=True)]
+    for process in family:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
     running.wait(10)
     repair_state(program.sandbox / "pulumi-state")
 

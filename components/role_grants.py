@@ -61,9 +61,16 @@ def grant(name: str, *, role: Role, scope: pulumi.Input[str], principal: Princip
         # The SDK would make `User` of a plain None.
         principal_type=principal.type or pulumi.Output.from_input(None),
         scope=scope,
-        # A grant holds no data: protecting it would only make it impossible to change who deploys.
-        # Azure changes nothing of an assignment but its condition (learn.microsoft.com/rest/api/authorization/role-assignments).
-        opts=pulumi.ResourceOptions(parent=parent, delete_before_replace=True, replace_on_changes=["principalType", "roleDefinitionId"], protect=False),
+        opts=pulumi.ResourceOptions(
+            parent=parent,
+            # Another principal, role or scope is another name, so the new grant can come before the old one goes. The other way round the engine would ask
+            # the cluster's provider about all that depends on the grant, which fails in a preview in which the cluster changes.
+            delete_before_replace=False,
+            # Says only, when the grant is made, what the principal is; which it stays.
+            ignore_changes=["principalType"],
+            # A grant holds no data: protecting it would only make it impossible to change who deploys.
+            protect=False,
+        ),
     )
 
 

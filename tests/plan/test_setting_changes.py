@@ -116,7 +116,7 @@ IN_PLACE = (
     ),
     Change("allowedIpRanges", ["198.51.100.0/24"], "converge-models-account", path="networkRuleSet.ipRules[0].iPAddressOrRange"),
     Change("deployer.principalId", _NEW_ID, "converge-registry-push", Operation.REPLACE, "principalId", f"{_LEARN}/role-based-access-control"),
-    Change("deployer.principalType", "ServicePrincipal", "converge-registry-push", Operation.REPLACE, "principalType", f"{_LEARN}/role-based-access-control"),
+    Change("deployer.principalType", "ServicePrincipal"),
     Change("protectData", True, "converge-models-lock", Operation.CREATE, source=f"{_LEARN}/azure-resource-manager/management/lock-resources"),
     Change("policies", "refuse"),
     Change("tags", {"owner": "others"}, "converge-registry-group", path="tags.owner"),

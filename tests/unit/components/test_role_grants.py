@@ -74,12 +74,12 @@ def test_the_role_is_taken_from_the_subscription_of_the_scope():
     assert made == f"{elsewhere}/providers/Microsoft.Authorization/roleDefinitions/{Role.ACR_PULL.value}"
 
 
-def test_a_changed_grant_is_deleted_first():
-    # Azure refuses a second assignment of the same scope, principal and role.
+def test_a_changed_grant_comes_before_the_old_one_goes():
+    # Its name is another, since scope, principal and role make it; and what a principal is never changes.
     request = _granted().only(GRANT).request
     assert request.deleteBeforeReplaceDefined
-    assert request.deleteBeforeReplace
-    assert list(request.replaceOnChanges) == ["principalType", "roleDefinitionId"]
+    assert not request.deleteBeforeReplace
+    assert list(request.ignoreChanges) == ["principalType"]
 
 
 @pytest.mark.parametrize("protect", [None, True])

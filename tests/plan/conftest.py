@@ -9,7 +9,8 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import pytest
 import yaml
 from rich.console import Console
 
+from delivery.plan.sandbox import find_engine, plan_sandbox
 from local_azure.assembly import LocalAzure
 from local_azure.choices import Choices
 from local_azure.progress import Progress
@@ -128,6 +130,15 @@ def copied(folder: Path) -> Path:
 def program(checkout: Path, tmp_path: Path) -> Program:
     """The program with a sandbox of its own."""
     return Program(checkout, _environment(checkout, tmp_path))
+
+
+@contextmanager
+def simulated(checkout: Path) -> Iterator[Program]:
+    """The program where it asks nothing of the world outside, in updates neither: as `converge plan` updates its base."""
+    with Progress(Console(file=sys.stderr)) as progress:
+        engine = find_engine(ROOT, progress)
+    with plan_sandbox(checkout, engine) as sandbox:
+        yield Program(checkout, {**sandbox.environment, "PATH": f"{engine.pulumi.parent}:{sandbox.environment['PATH']}"})
 
 
 def _environment(folder: Path, tmp_path: Path) -> dict[str, str]:

@@ -1,28 +1,21 @@
 """What Azure changes by itself is no change of ours: real program and engine, simulated Azure, Kubernetes and image builds."""
 
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
 
 from delivery.plan.golden import sample_lock
-from delivery.plan.sandbox import find_engine, plan_sandbox
 from local_azure.arm.drift import drift
-from local_azure.progress import Progress
-from tests.plan.conftest import ROOT, Program
+from tests.plan.conftest import ROOT, Program, simulated
 
 
 @pytest.fixture
 def planned(checkout: Path) -> Iterator[Program]:
-    """The program where it asks nothing of the world outside, in updates neither: as `converge plan` updates its base."""
-    with Progress(Console(file=sys.stderr)) as progress:
-        engine = find_engine(ROOT, progress)
-    with plan_sandbox(checkout, engine) as sandbox:
-        yield Program(checkout, {**sandbox.environment, "PATH": f"{engine.pulumi.parent}:{sandbox.environment['PATH']}"})
+    with simulated(checkout) as program:
+        yield program
 
 
 def run(program: Program, *arguments: str) -> str:

@@ -1,7 +1,6 @@
 """An update of prod whose engine is killed again and again: real program and engine, simulated Azure."""
 
 import json
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -9,13 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from rich.console import Console
 
 from delivery.plan.golden import sample_lock
-from delivery.plan.sandbox import find_engine, plan_sandbox
 from local_azure.engine import repair_state
-from local_azure.progress import Progress
-from tests.plan.conftest import ROOT, Program
+from tests.plan.conftest import ROOT, Program, simulated
 
 _STACK = "prod"
 _EVERY = 10
@@ -24,10 +20,7 @@ _EVERY = 10
 @contextmanager
 def _program(checkout: Path) -> Iterator[Program]:
     """The program in a sandbox of its own, with a model to deploy and nothing of it deployed yet."""
-    with Progress(Console(file=sys.stderr)) as progress:
-        engine = find_engine(ROOT, progress)
-    with plan_sandbox(checkout, engine) as sandbox:
-        program = Program(checkout, {**sandbox.environment, "PATH": f"{engine.pulumi.parent}:{sandbox.environment['PATH']}"})
+    with simulated(checkout) as program:
         program.new_stack(_STACK)
         program.write_lock(_STACK, sample_lock(ROOT, _STACK))
         yield program

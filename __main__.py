@@ -72,7 +72,7 @@ def main(chosen: settings.Settings, contexts: dict[str, build_context.BuildConte
     if monitoring:
         people = [] if monitoring.action_group_id is None else [monitoring.action_group_id]
         monitored: Values = {"cluster_id": cluster.cluster_id, "cluster_name": cluster.cluster_name, "registry_id": registry.registry_id, **watched}
-        served: Values = {"services": [service.name for service, _ in chosen.deployed], "reached_services": [service.name for service in chosen.reached]}
+        served: Values = {"services": chosen.namespaces, "reached_services": [service.name for service in chosen.reached]}
         place: Values = {"resource_group_name": monitoring.resource_group_name, "metrics_workspace_id": monitoring.metrics_workspace_id}
         cluster_monitoring_args = ClusterMonitoringArgs(
             storage_account_id=models.account_id, action_group_ids=people, adopted=bool(stack.cluster.cluster_id), **{**monitored, **served, **place, **tags}
@@ -86,8 +86,8 @@ def main(chosen: settings.Settings, contexts: dict[str, build_context.BuildConte
         image_args = ApplicationImageArgs(model=locked.model, pinned_digest=locked.image, **place, **source)
         image = ApplicationImage(f"{service.name}-image", image_args).image
         size: Values = {"min_replicas": service.replicas.min, "max_replicas": service.replicas.max, **service.resources.model_dump()}
-        callers = GATEWAY_NAMESPACE if service.reached else ""
-        deployment_args = ModelDeploymentArgs(image=image, model=locked.model, startup_seconds=service.startup_seconds, callers=callers, **size)
+        where: Values = {"namespace": service.namespace_name, "callers": GATEWAY_NAMESPACE if service.reached else ""}
+        deployment_args = ModelDeploymentArgs(image=image, model=locked.model, startup_seconds=service.startup_seconds, **where, **size)
         deployment = ModelDeployment(service.name, deployment_args, workloads)
         model = {"name": locked.model.name, "version": locked.model.version, "sha256": locked.model.sha256}
         reached = {"namespace": deployment.namespace, "service": deployment.service_name, "port": deployment.port}

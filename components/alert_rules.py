@@ -4,7 +4,7 @@ Managed Prometheus drops every metric of its own targets that is not on its shor
 dropped never fires and nobody notices; so expressions use listed metrics only, and a test holds it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 RUNBOOK = "docs/on-call.md"
@@ -76,9 +76,9 @@ PLATFORM_ALERTS = (
 """About the cluster, whatever runs on it."""
 
 
-def workload_alerts(services: Sequence[str]) -> tuple[PrometheusAlert, ...]:
-    """About the pods of these services; the namespaces of a shared cluster that are not ours stay out."""
-    ours = f'{_STATE}, namespace=~"{"|".join(services)}"'
+def workload_alerts(namespaces: Sequence[str]) -> tuple[PrometheusAlert, ...]:
+    """About the pods of services in these namespaces; the namespaces of a shared cluster that are not ours stay out."""
+    ours = f'{_STATE}, namespace=~"{"|".join(namespaces)}"'
     return (
         PrometheusAlert(
             name="ServiceDown",
@@ -148,10 +148,16 @@ def workload_alerts(services: Sequence[str]) -> tuple[PrometheusAlert, ...]:
     )
 
 
-def traffic_alerts(services: Sequence[str]) -> tuple[PrometheusAlert, ...]:
-    """About what callers of these services see. Measured by the ingress gateway, so only for services that are reached through it."""
+def traffic_alerts(services: Mapping[str, str]) -> tuple[PrometheusAlert, ...]:
+    """About what callers of these services see. Measured by the ingress gateway, so only for services that are reached through it.
+
+    Args:
+        services: the namespace of each.
+    """
     # Pods have no sidecar: only the gateway, the source, reports. Its name for a destination is the Service's.
-    ours = f'reporter="source", destination_service=~"{"|".join(f"{service}[.]{service}[.]svc[.]cluster[.]local" for service in services)}"'
+    ours = (
+        f'reporter="source", destination_service=~"{"|".join(f"{service}[.]{namespace}[.]svc[.]cluster[.]local" for service, namespace in services.items())}"'
+    )
     failed = f'{ours}, response_code=~"5.."'
     of_service = "sum by (cluster, destination_service)"
     return (

@@ -42,8 +42,8 @@ class ClusterMonitoringArgs:
     """Azure resource id of the registry that the cluster pulls from."""
     storage_account_id: pulumi.Input[str] | None = None
     """Azure resource id of the models' account. None: it is not watched."""
-    services: Sequence[str] = ()
-    """Names of the services that run there. Plain, because rules name them."""
+    services: Mapping[str, str] = field(default_factory=dict)
+    """The services that run there, with the namespace of each. Plain, because rules name them."""
     reached_services: Sequence[str] = ()
     """Those of them that callers reach through the ingress gateway, which measures errors and latency."""
     adopted: bool = False
@@ -147,9 +147,9 @@ def _watch_cluster(name: str, args: ClusterMonitoringArgs, parent: pulumi.Resour
     groups: dict[str, Sequence[RecordingRule] | Sequence[PrometheusAlert]] = {"node-series": NODE_RULES, "pod-series": KUBERNETES_RULES}
     groups["platform-alerts"] = PLATFORM_ALERTS
     if args.services:
-        groups["workload-alerts"] = workload_alerts(args.services)
+        groups["workload-alerts"] = workload_alerts(list(args.services.values()))
     if args.reached_services:
-        groups["traffic-alerts"] = traffic_alerts(args.reached_services)
+        groups["traffic-alerts"] = traffic_alerts({service: args.services[service] for service in args.reached_services})
         gateway_scraping(f"{name}-gateway", parent=parent)
     for suffix, rules in groups.items():
         alertsmanagement.PrometheusRuleGroup(

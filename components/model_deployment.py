@@ -27,6 +27,8 @@ class ModelDeploymentArgs:
     """Image by digest."""
     model: LockedModel
     """The model in it."""
+    namespace: str = ""
+    """Name of the namespace, which is made; the component's own name unless given."""
     min_replicas: int = 2
     """Fewest pods."""
     max_replicas: int = 2
@@ -60,7 +62,7 @@ class ModelDeploymentArgs:
 
 
 class ModelDeployment(pulumi.ComponentResource):
-    """A service in a namespace of its own, named like the component; an update ends when its new pods serve."""
+    """A service in a namespace of its own; an update ends when its new pods serve."""
 
     namespace: pulumi.Output[str]
     """Name of the namespace."""
@@ -73,7 +75,7 @@ class ModelDeployment(pulumi.ComponentResource):
         super().__init__("converge:index:ModelDeployment", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         # Explicit names: an interrupted create is repeated on the same object instead of beside it.
-        namespace = core.v1.Namespace(f"{name}-namespace", metadata=_namespace_metadata(name), opts=child)
+        namespace = core.v1.Namespace(f"{name}-namespace", metadata=_namespace_metadata(args.namespace or name), opts=child)
         self.namespace = namespace.metadata.apply(lambda metadata: str(metadata.name))
         metadata = _metadata(name, self.namespace)
         account = core.v1.ServiceAccount(f"{name}-account", metadata=metadata, automount_service_account_token=False, opts=child)
@@ -169,6 +171,8 @@ def _container(args: ModelDeploymentArgs) -> core.v1.ContainerArgs:
         name="app",
         image=args.image,
         image_pull_policy="IfNotPresent",
+        # An image cannot know its own digest, and who asks a service what it runs wants to know.
+        env=[core.v1.EnvVarArgs(name="IMAGE_DIGEST", value=pulumi.Output.from_input(args.image).apply(lambda image: image.rpartition("@")[2]))],
         ports=[core.v1.ContainerPortArgs(name="http", container_port=_CONTAINER_PORT, protocol="TCP")],
         resources=core.v1.ResourceRequirementsArgs(requests={"cpu": args.cpu, "memory": args.memory}, limits={"cpu": args.cpu_limit, "memory": args.memory}),
         startup_probe=_probe("ready", period_seconds=1, failure_threshold=args.startup_seconds),

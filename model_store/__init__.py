@@ -6,7 +6,7 @@
 from typing import TYPE_CHECKING
 
 from model_store.errors import ModelStoreError
-from model_store.lock import Lock, LockedModel, LockedService, read_lock, write_lock
+from model_store.lock import Lock, LockedModel, LockedService, Pin, read_lock, write_lock
 from model_store.manifest import LockedFile, Manifest
 from model_store.promotion import LockChange, promote
 from model_store.tensors import Tensor
@@ -23,6 +23,7 @@ __all__ = [
     "Manifest",
     "ModelStore",
     "ModelStoreError",
+    "Pin",
     "Tensor",
     "promote",
     "read_lock",

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
 from filelock import FileLock, Timeout
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from model_store import layout
 from model_store.documents import Document, Text, parse, read_file, to_json, write_file
@@ -50,11 +50,31 @@ class LockedModel(Document):
         return self.files[layout.MODEL].sha256
 
 
+class Pin(Document):
+    """Why a service stays at an image: somebody went back to it. Promotions leave the service alone until the pin is taken away.
+
+    Attributes:
+        release: id of the release that was gone back to.
+    """
+
+    release: Text
+    reason: Text
+    by: Text
+    at: Moment
+
+
 class LockedService(Document):
     """What one service runs. `image` is the digest of an image built before; without it the app is built from the commit."""
 
     model: LockedModel
     image: Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")] | None = None
+    pin: Pin | None = None
+
+    @model_validator(mode="after")
+    def _pinned_to_something(self) -> Self:
+        if self.pin and not self.image:
+            raise ValueError("a pin needs an image that it pins to")
+        return self
 
 
 class Lock(Document):

@@ -40,6 +40,11 @@ class Settings:
         return [service for service, _ in self.deployed if service.reached]
 
     @property
+    def namespaces(self) -> dict[str, str]:
+        """The namespace of each service that has a model."""
+        return {service.name: service.namespace_name for service, _ in self.deployed}
+
+    @property
     def not_deployed(self) -> list[Service]:
         """The services that wait for one."""
         return [service for service in self.stack.services if service.name not in self.locked]

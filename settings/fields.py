@@ -67,6 +67,10 @@ OptionalGuid = Annotated[str, _text(rf"^({_GUID})?$", "a GUID, or nothing")]
 Name = Annotated[
     str, _text(r"^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$", "1 to 63 lower-case letters, digits and hyphens, starting with a letter, not ending with a hyphen")
 ]
+NamespaceName = Annotated[
+    str, _text(r"^([a-z]([a-z0-9-]{0,61}[a-z0-9])?)?$", "1 to 63 lower-case letters, digits and hyphens, starting with a letter, not ending with a hyphen")
+]
+MetricName = Annotated[str, _text(r"^[^\x00-\x1f\x7f]{1,100}$", "1 to 100 characters, the name that training gives the metric")]
 Cpu = Annotated[str, _text(r"^([1-9][0-9]*m|[1-9][0-9]?)$", "cores, such as 250m or 2")]
 Memory = Annotated[str, _text(r"^[1-9][0-9]*(Mi|Gi)$", "bytes with the unit Mi or Gi, such as 512Mi")]
 _PART = "[A-Za-z0-9_][A-Za-z0-9_.-]*"

@@ -70,6 +70,7 @@ def _allowed(problem: Any) -> str:
 _KINDS = {
     "string_type": "text (in quotes where it looks like a number)",
     "int_type": "a whole number",
+    "float_type": "a number",
     "bool_type": "true or false",
     "tuple_type": "a list",
     "dict_type": "a mapping of keys to values",

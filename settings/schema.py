@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BaseModel, Field
 from pydantic.alias_generators import to_camel
 
 from settings.fields import AccountName, ImageByDigest, PublicRange, RegistryName
-from settings.parts import Cluster, Deployer, Ingress, ModelStorage, Monitoring, Network, Registry, Service, Typed, different_services
+from settings.parts import Cluster, Delivery, Deployer, Ingress, ModelStorage, Monitoring, Network, Registry, Service, Typed, different_services
 
 
 class StackSettings(Typed):
@@ -29,6 +29,7 @@ class StackSettings(Typed):
         default=(), description="Public addresses that may reach storage and the cluster's API server; nobody else can."
     )
     deployer: Deployer = Field(default=Deployer(), description="Who deploys.")
+    delivery: Delivery = Field(default=Delivery(), description="What a deployment, a promotion and a clean-up go by.")
     protect_data: bool = Field(default=False, description="Refuse any update that would delete models, images or cluster, and lock the first two in Azure.")
     policies: Literal["warn", "refuse"] = Field(default="warn", description="What the policy pack does with a plan that breaks a rule.")
     tags: dict[str, str] = Field(default={}, description="Tags of every Azure resource.")

@@ -77,7 +77,7 @@ def listen(host: str, port: int) -> socket.socket:
 def serve(settings: Settings) -> None:
     """Serves until the process is asked to stop. The port opens only when the model is ready to answer."""
     model = load(settings.model_dir, CONTRACT, local_name=settings.model_name, intra_op_threads=settings.intra_op_threads)
-    service = Service(model, max_body_bytes=settings.max_body_bytes, worker_threads=settings.worker_threads)
+    service = Service(model, max_body_bytes=settings.max_body_bytes, worker_threads=settings.worker_threads, image_digest=settings.image_digest)
     listener = listen(settings.host, settings.port)
     config = uvicorn.Config(
         service.app(),

@@ -21,12 +21,15 @@ from .model import Model
 class Service:
     """One model behind the protocol."""
 
-    def __init__(self, model: Model, *, max_body_bytes: int, worker_threads: int) -> None:
+    def __init__(self, model: Model, *, max_body_bytes: int, worker_threads: int, image_digest: str = "") -> None:
         self.model = model
         self.draining = False  # set once the process has been asked to stop
         self._max_body_bytes = max_body_bytes
         self._threads = ThreadPoolExecutor(worker_threads, thread_name_prefix="infer")
+        self._image_digest = image_digest
         self._model_headers = {"x-model-version": model.version, "x-model-sha256": model.sha256}
+        if image_digest:
+            self._model_headers["x-image-digest"] = image_digest
 
     def app(self) -> Starlette:
         model = "/v2/models/{model}"
@@ -74,7 +77,7 @@ class Service:
             "platform": "onnxruntime_onnx",
             "inputs": [tensor.as_json() for tensor in self.model.signature.inputs],
             "outputs": [tensor.as_json() for tensor in self.model.signature.outputs],
-            "parameters": {"sha256": self.model.sha256},
+            "parameters": {"sha256": self.model.sha256, **({"image_digest": self._image_digest} if self._image_digest else {})},
         }
         return self._answer(metadata, headers=self._model_headers)
 

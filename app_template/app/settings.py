@@ -18,6 +18,7 @@ class Settings:
     host: str
     port: int  # 0: any free port
     model_dir: Path
+    image_digest: str  # of the image that this runs from; empty on a laptop. Whoever starts the container says it
     model_name: str  # for a model folder straight from training, which has no name of its own
     max_body_bytes: int
     drain_seconds: float  # after SIGTERM: not ready any more, but everything is still answered
@@ -41,6 +42,7 @@ class Settings:
             host=environment.get("HOST", "127.0.0.1"),
             port=number("PORT", 8080, 0, 65535),
             model_dir=Path(environment.get("MODEL_DIR", "/srv/model")),
+            image_digest=environment.get("IMAGE_DIGEST", ""),
             model_name=environment.get("MODEL_NAME", "digits"),
             max_body_bytes=number("MAX_BODY_BYTES", 4 * 1024 * 1024, 1, 2**40),
             drain_seconds=number("DRAIN_SECONDS", 5, 0, 3600),

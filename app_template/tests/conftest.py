@@ -15,7 +15,7 @@ import pytest
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # before any test imports ONNX Runtime: nothing is to be reported
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
 
-from serving_process import ServingProcess  # noqa: E402 - found only now
+from serving_process import IMAGE_DIGEST, ServingProcess  # noqa: E402 - found only now
 
 
 @pytest.fixture(scope="session")
@@ -92,7 +92,7 @@ def start_server(model_dir: Path) -> Iterator[Callable[..., ServingProcess]]:
 @pytest.fixture(scope="session")
 def client(model_dir: Path) -> Iterator[httpx.Client]:
     """A client of one server that all tests share."""
-    server = ServingProcess({"MODEL_DIR": str(model_dir), "MAX_BODY_BYTES": "100000"})
+    server = ServingProcess({"MODEL_DIR": str(model_dir), "MAX_BODY_BYTES": "100000", "IMAGE_DIGEST": IMAGE_DIGEST})
     try:
         with httpx.Client(base_url=server.wait_until_serving(), timeout=30, trust_env=False) as client:
             yield client

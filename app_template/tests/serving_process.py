@@ -12,6 +12,7 @@ from typing import Any
 
 APP_TEMPLATE = Path(__file__).parents[1]
 START_SECONDS = 60
+IMAGE_DIGEST = f"sha256:{'d' * 64}"
 
 
 def _parse(line: str) -> dict[str, Any]:

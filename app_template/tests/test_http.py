@@ -15,6 +15,7 @@ from app import hooks
 from app.model import Model, load
 from app.protocol import Tensors
 from app.server import Service
+from serving_process import IMAGE_DIGEST
 
 CONTRACT = Path(__file__).parents[1] / "app" / "contract.json"
 
@@ -45,13 +46,14 @@ def test_model_metadata_names_version_and_sha256(client: httpx.Client, manifest:
             {"name": "label", "datatype": "INT64", "shape": [-1]},
             {"name": "probabilities", "datatype": "FP32", "shape": [-1, 10]},
         ],
-        "parameters": {"sha256": sha256},
+        "parameters": {"sha256": sha256, "image_digest": IMAGE_DIGEST},
     }
     for path in (f"/v2/models/{name}", f"/v2/models/{name}/versions/{version}"):
         response = client.get(path)
         assert (response.status_code, response.json()) == (200, expected)
         assert response.headers["x-model-version"] == version
         assert response.headers["x-model-sha256"] == sha256
+        assert response.headers["x-image-digest"] == IMAGE_DIGEST
         assert client.get(f"{path}/ready").json() == {"name": name, "ready": True}
 
 
@@ -71,6 +73,7 @@ def test_infer_answers_in_the_protocols_form(client: httpx.Client, manifest: dic
         ]
         assert response.headers["x-model-version"] == version
         assert response.headers["x-model-sha256"] == manifest["files"]["model.onnx"]["sha256"]
+        assert response.headers["x-image-digest"] == IMAGE_DIGEST
 
 
 def test_without_an_id_there_is_none_in_the_answer(client: httpx.Client, infer_path: str, golden_input: dict[str, Any]) -> None:

@@ -119,6 +119,15 @@ IN_PLACE = (
     Change("deployer.principalType", "ServicePrincipal"),
     Change("protectData", True, "converge-models-lock", Operation.CREATE, source=f"{_LEARN}/azure-resource-manager/management/lock-resources"),
     Change("policies", "refuse"),
+    # For commands around the program, which itself does nothing with it.
+    Change("delivery.gates", [{"name": "accuracy"}]),
+    Change("delivery.gates[].name", "log_loss"),
+    Change("delivery.gates[].better", "lower"),
+    Change("delivery.gates[].mayWorsenBy", 0.5),
+    Change("delivery.reasonRequired", True),
+    Change("delivery.slowestMilliseconds", 50),
+    Change("delivery.rollBack", True),
+    Change("delivery.keepReleases", 3),
     Change("tags", {"owner": "others"}, "converge-registry-group", path="tags.owner"),
 )
 ANEW = (
@@ -153,6 +162,14 @@ ANEW = (
         f"{_LEARN}/aks/enable-host-encryption",
     ),
     Change("cluster.userPools[].nodeSize", "Standard_D8ds_v5", "converge-cluster-apps", Operation.REPLACE, "vmSize", f"{_LEARN}/aks/resize-node-pool"),
+    Change(
+        "services[].namespace",
+        "elsewhere",
+        "digits-namespace",
+        Operation.REPLACE,
+        "",
+        "kubernetes.io/docs/concepts/overview/working-with-objects/names",
+    ),
 )
 _PRIVATELY = (
     Change(

@@ -16,7 +16,7 @@ ALLOWED: dict[str, set[str]] = {
     "model_store": {"model_store"},
     "policies": {"policies"},
     "local_azure": {"local_azure"},
-    "delivery": {"delivery", "local_azure", "model_store", "policies"},
+    "delivery": {"delivery", "local_azure", "model_store", "policies", "settings"},
     "benchmarks": {"delivery", "local_azure"},
     "app_template/app": {"app"},
     "app_template/build": set(),

@@ -11,7 +11,7 @@ from components.resource_alerts import LOG_CAP_REACHED, REGISTRY_THROTTLED, RESO
 
 DOCS = Path(__file__).parents[3] / "docs"
 _ABOUT_SERVICES = workload_alerts(["digits", "letters"])
-_ABOUT_TRAFFIC = traffic_alerts(["digits"])
+_ABOUT_TRAFFIC = traffic_alerts({"digits": "digits"})
 PROMETHEUS = (*PLATFORM_ALERTS, *_ABOUT_SERVICES, *_ABOUT_TRAFFIC)
 EVERY: tuple[Alert, ...] = (*PROMETHEUS, REGISTRY_THROTTLED, *STORAGE_ALERTS, LOG_CAP_REACHED)
 EXPRESSIONS = [(alert.name, alert.expression) for alert in PROMETHEUS] + [(rule.record, rule.expression) for rule in (*NODE_RULES, *KUBERNETES_RULES)]
@@ -144,11 +144,15 @@ def test_every_part_of_an_alert_about_pods_is_limited_to_our_namespaces(alert: P
 
 
 def test_every_part_of_an_alert_about_traffic_is_limited_to_our_services():
-    services = {_matched(selector).get("destination_service") for alert in traffic_alerts(["digits", "letters"]) for selector in _selectors(alert.expression)}
+    services = {
+        _matched(selector).get("destination_service")
+        for alert in traffic_alerts({"digits": "digits", "letters": "alphabet"})
+        for selector in _selectors(alert.expression)
+    }
     (ours,) = services - {None}
     assert ours is not None
     assert re.fullmatch(ours, "digits.digits.svc.cluster.local")
-    assert re.fullmatch(ours, "letters.letters.svc.cluster.local")
+    assert re.fullmatch(ours, "letters.alphabet.svc.cluster.local")
     assert not re.fullmatch(ours, "digits.foreign.svc.cluster.local")
     assert not re.fullmatch(ours, "digits-digits.svc.cluster.local")
 

@@ -26,7 +26,7 @@ TAGS = {"application": "converge"}
 def _args(**changes: Any) -> ClusterMonitoringArgs:
     ids = {"cluster_id": CLUSTER, "registry_id": REGISTRY, "storage_account_id": STORAGE, "log_workspace_id": LOGS, "metrics_workspace_id": METRICS}
     usual = {**ids, "cluster_name": "aks", "resource_group_name": "monitoring", "location": "westeurope", "action_group_ids": [PEOPLE], "tags": TAGS}
-    return ClusterMonitoringArgs(**{**usual, "services": ["digits", "letters"], "reached_services": ["digits"], **changes})
+    return ClusterMonitoringArgs(**{**usual, "services": {"digits": "digits", "letters": "letters"}, "reached_services": ["digits"], **changes})
 
 
 def _recorded(*, name: str = "watch", preview: bool = False, **changes: Any) -> Recording:
@@ -108,7 +108,7 @@ def test_series_are_recorded(group: str, rules: tuple[Any, ...]):
     [
         ("watch-platform-alerts", PLATFORM_ALERTS),
         ("watch-workload-alerts", workload_alerts(["digits", "letters"])),
-        ("watch-traffic-alerts", traffic_alerts(["digits"])),
+        ("watch-traffic-alerts", traffic_alerts({"digits": "digits"})),
     ],
 )
 def test_alerts_tell_people_what_to_do_and_end_by_themselves(group: str, alerts: tuple[Any, ...]):
@@ -212,7 +212,7 @@ def test_storage_that_is_not_known_is_not_watched():
 
 
 def test_without_services_nothing_is_asked_about_them():
-    assert [group.name for group in _recorded(services=[], reached_services=[]).of(RULES)] == ["watch-node-series", "watch-pod-series", "watch-platform-alerts"]
+    assert [group.name for group in _recorded(services={}, reached_services=[]).of(RULES)] == ["watch-node-series", "watch-pod-series", "watch-platform-alerts"]
 
 
 def test_errors_and_latency_are_asked_of_services_behind_the_gateway_only():
@@ -273,7 +273,7 @@ def test_a_plan_of_the_first_update_shows_every_alert_although_ids_are_unknown()
 
 def test_a_reached_service_that_does_not_run_is_refused():
     with pytest.raises(pulumi.InputPropertyError, match=r"has \['numbers'\], which services has not: \['digits'\]"):
-        _args(services=["digits"], reached_services=["digits", "numbers"])
+        _args(services={"digits": "digits"}, reached_services=["digits", "numbers"])
 
 
 def test_a_name_that_azure_would_refuse_later_is_refused_at_once():

@@ -53,6 +53,17 @@ def test_a_service_has_a_namespace_of_its_own_and_says_how_it_is_reached():
     assert "digits-service" in recording.named("consumer").dependencies_of("service")
 
 
+def test_a_namespace_may_have_another_name():
+    recording = _recorded(namespace="digits-next")
+    assert recording.outputs_of("digits") == {"namespace": "digits-next", "service_name": "digits", "port": 80}
+    assert recording.only("kubernetes:core/v1:Namespace").inputs["metadata"]["name"] == "digits-next"
+    assert recording.only(_DEPLOYMENT).inputs["metadata"]["namespace"] == "digits-next"
+
+
+def test_the_service_is_told_which_image_it_is():
+    assert _container()["env"] == [{"name": "IMAGE_DIGEST", "value": f"sha256:{'d' * 64}"}]
+
+
 def test_every_object_has_an_explicit_name_in_the_services_namespace():
     # An interrupted create is repeated on the same object instead of beside it.
     objects = {resource.name: resource.inputs["metadata"] for resource in _recorded(max_replicas=4).resources if resource.type.startswith("kubernetes:")}

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model_store import Lock, LockedModel, LockedService, Manifest, ModelStoreError, layout, lock, read_lock, write_lock
+from model_store import Lock, LockedModel, LockedService, Manifest, ModelStoreError, Pin, layout, lock, read_lock, write_lock
 from model_store.documents import parse, to_json
 from tests.unit.model_store.samples import locked, manifest
 
@@ -150,3 +150,20 @@ def test_the_manifest_is_locked_by_the_bytes_in_the_store():
     assert LockedModel.of(manifest(), b"x").files["manifest.json"].size == 1
     assert LockedModel.of(manifest(), b"x") != LockedModel.of(manifest(), b"y")
     assert locked().sha256 == "a" * 64
+
+
+def test_a_pin_says_why_a_service_stays_at_its_image(tmp_path: Path):
+    pin = {"release": "20261124T231847Z", "reason": "errors since v13", "by": "ann", "at": "2026-11-24T23:20:00Z"}
+    path = tmp_path / "dev.json"
+    write_lock(path, Lock(services={"digits": LockedService(model=locked(), image=f"sha256:{'e' * 64}", pin=Pin.model_validate_json(json.dumps(pin)))}))
+    found = read_lock(path).services["digits"].pin
+    assert found is not None
+    assert found.model_dump(mode="json") == pin
+
+
+def test_a_pin_needs_an_image(tmp_path: Path):
+    path = tmp_path / "dev.json"
+    service = {"model": locked().model_dump(mode="json"), "image": None, "pin": {"release": "1", "reason": "r", "by": "b", "at": "2026-11-24T23:20:00Z"}}
+    path.write_text(json.dumps({"services": {"digits": service}}))
+    with pytest.raises(ModelStoreError, match="a pin needs an image that it pins to"):
+        read_lock(path)

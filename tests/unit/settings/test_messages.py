@@ -110,7 +110,7 @@ def test_an_unknown_key_is_told_with_the_nearest_known_one(values: dict[str, Any
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"services": [{}]}, "services[0].name: is missing; Name of the service, and of its namespace, image repository and entry in the lock."),
+        ({"services": [{}]}, "services[0].name: is missing; Name of the service, and of its image repository and entry in the lock."),
         ({"services": [{"name": "a", "replicas": {"min": 1}}]}, "services[0].replicas.max: is missing; Most pods."),
     ],
 )

@@ -1,0 +1,1 @@
+"""Releases: what was deployed, when, by whom and why; and the way back."""

@@ -12,6 +12,7 @@ from delivery.bootstrap.cli import bootstrap
 from delivery.doctor.cli import doctor
 from delivery.errors import DeliveryError
 from delivery.plan.cli import plan
+from delivery.release.cli import app as release
 from local_azure.cli import app as local
 from local_azure.errors import LocalAzureError
 from model_store.cli import app as model
@@ -20,6 +21,7 @@ from model_store.errors import ModelStoreError
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="Converge: every commit becomes one tested, running app with its model.")
 app.add_typer(local, name="local")
 app.add_typer(model, name="model")
+app.add_typer(release, name="release")
 app.command()(plan)
 app.command()(bootstrap)
 app.command()(doctor)

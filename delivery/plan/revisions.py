@@ -1,12 +1,12 @@
 """The commit that a plan compares with, and its files."""
 
-import os
 import subprocess
 import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from delivery.errors import DeliveryError
+from delivery.git import Git, GitMissingError
 
 NOTHING = "none"
 _MAIN = ("origin/main", "main")
@@ -31,34 +31,38 @@ def find_base(checkout: Path, revision: str | None) -> Base:
     Raises:
         DeliveryError: there is no repository, no such revision, or no commit in common.
     """
-    _check_repository(checkout)
+    git = Git(checkout)
+    _check_repository(git)
     if revision is not None:
-        commit = _git(checkout, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+        commit = git.ask("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
         if commit is None:
             raise DeliveryError(f"this repository has no revision {revision!r}; name a branch, tag or commit that it has, fetch it first, {_FROM_NOTHING}")
         return Base(commit, f"{commit[:7]} ({revision})")
-    return _merge_base(checkout)
+    return _merge_base(git)
 
 
-def _check_repository(checkout: Path) -> None:
-    asked = _run(checkout, "rev-parse", "--git-dir")
-    if asked.returncode and "not a git repository" in asked.stderr:
-        raise DeliveryError(f"{checkout} is in no git repository, so there is nothing to compare with; make it one, {_FROM_NOTHING}")
-    if asked.returncode:
+def _check_repository(git: Git) -> None:
+    try:
+        asked = git.run("rev-parse", "--git-dir")
+    except GitMissingError as error:
+        raise DeliveryError(f"{error}, {_FROM_NOTHING}") from error
+    if asked.code and "not a git repository" in asked.errors:
+        raise DeliveryError(f"{git.folder} is in no git repository, so there is nothing to compare with; make it one, {_FROM_NOTHING}")
+    if asked.code:
         # In containers most often the owner, with the command that helps.
-        raise DeliveryError(f"git does not read {checkout}; do as it says, {_FROM_NOTHING}:\n{asked.stderr.strip()}")
+        raise DeliveryError(f"git does not read {git.folder}; do as it says, {_FROM_NOTHING}:\n{asked.errors.strip()}")
 
 
-def _merge_base(checkout: Path) -> Base:
-    main = next((name for name in _MAIN if _git(checkout, "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")), None)
-    if main is None or _git(checkout, "rev-parse", "--verify", "--quiet", "HEAD") is None:
+def _merge_base(git: Git) -> Base:
+    main = next((name for name in _MAIN if git.ask("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")), None)
+    if main is None or git.ask("rev-parse", "--verify", "--quiet", "HEAD") is None:
         raise DeliveryError(
             f"this repository has neither {' nor '.join(_MAIN)} to compare with; fetch it with `git fetch origin main:refs/remotes/origin/main`, "
             f"name another revision with --base, {_FROM_NOTHING}"
         )
-    commit = _git(checkout, "merge-base", "HEAD", main)
+    commit = git.ask("merge-base", "HEAD", main)
     if commit is None:
-        shallow = _git(checkout, "rev-parse", "--is-shallow-repository") == "true"
+        shallow = git.ask("rev-parse", "--is-shallow-repository") == "true"
         fetch = "this clone is shallow; fetch the rest with `git fetch --unshallow origin` (GitHub Actions: `fetch-depth: 0`)"
         raise DeliveryError(f"HEAD and {main} have no commit in common here; {fetch if shallow else 'name a revision with --base'}, {_FROM_NOTHING}")
     return Base(commit, f"{commit[:7]} (merge base with {main})")
@@ -81,18 +85,3 @@ def extract(checkout: Path, base: Base, folder: Path) -> None:
         raise DeliveryError(f"git cannot read {base.label}: {archive.stderr.read().decode().strip() or error}") from error
     finally:
         archive.communicate()
-
-
-def _git(checkout: Path, *arguments: str) -> str | None:
-    """What git answers; None when it refuses."""
-    answer = _run(checkout, *arguments)
-    return answer.stdout.strip() if answer.returncode == 0 else None
-
-
-def _run(checkout: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    # Its messages are read, too, so they must be in one language.
-    environment = {**os.environ, "LC_ALL": "C"}
-    try:
-        return subprocess.run(["git", *arguments], cwd=checkout, env=environment, capture_output=True, text=True, check=False)
-    except FileNotFoundError as error:
-        raise DeliveryError(f"git is not installed; install it, {_FROM_NOTHING}") from error

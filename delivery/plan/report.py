@@ -1,8 +1,10 @@
-"""What a plan says, as data. Terminal, Markdown and JSON show the same; further sections (model, app) are further fields of `PlanReport`."""
+"""What a plan says, as data. Terminal, Markdown and JSON show the same."""
 
 from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict
+
+from delivery.plan.sections import AppChange, ModelChange, PinnedService, Roll
 
 
 class _Frozen(BaseModel):
@@ -153,14 +155,24 @@ class PlanReport(_Frozen):
         schema_version: counts up when a field changes its meaning.
         base: the commit that the plan starts from, as people know it; None for one from nothing.
         hints: what the program says to its user, such as how a service gets its first model.
+        models: services that run another model than before.
+        apps: services whose app or image changes; none in a plan from nothing.
+        rolls: of every service, what happens to its pods.
+        pins: services whose lock names an image that was built before.
+        plan_sha256: of what changes, in a plan of the real stack: what was approved can be told from what would be done later. Empty otherwise.
     """
 
-    schema_version: int = 1
+    schema_version: int = 2
     stack: str
     base: str | None = None
     infrastructure: Infrastructure
     policies: Policies
     hints: tuple[str, ...] = ()
+    models: tuple[ModelChange, ...] = ()
+    apps: tuple[AppChange, ...] = ()
+    rolls: tuple[Roll, ...] = ()
+    pins: tuple[PinnedService, ...] = ()
+    plan_sha256: str = ""
 
     @property
     def empty(self) -> bool:

@@ -1,0 +1,104 @@
+"""What any registry can be asked."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+INDEXES = ("application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json")
+MANIFESTS = ("application/vnd.oci.image.manifest.v1+json", "application/vnd.docker.distribution.manifest.v2+json", *INDEXES)
+"""All that an image can be. A registry that is not told about Docker's types answers with an older form, which has another digest."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredImage:
+    """An image in a repository.
+
+    Attributes:
+        size: bytes of all its layers, shared ones included.
+        changed: when the registry got it, or its tags last changed; where a registry does not keep that, when it was built. None: it is not known.
+        locked: the registry lets nobody delete it.
+    """
+
+    digest: str
+    tags: tuple[str, ...]
+    size: int
+    created: datetime | None
+    changed: datetime | None = None
+    locked: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contents:
+    """What a manifest refers to.
+
+    Attributes:
+        parts: manifests that an index is made of; none of any other image.
+        subject: the image that this one is about, such as a signature's.
+    """
+
+    parts: tuple[str, ...] = ()
+    subject: str | None = None
+
+    @classmethod
+    def of(cls, manifest: Mapping[str, Any]) -> "Contents":
+        """Read from a manifest."""
+        subject = manifest.get("subject")
+        return cls(
+            parts=tuple(str(part["digest"]) for part in manifest.get("manifests") or () if isinstance(part, Mapping) and "digest" in part),
+            subject=str(subject["digest"]) if isinstance(subject, Mapping) and "digest" in subject else None,
+        )
+
+
+class Registry(Protocol):
+    """A registry. Every method raises RegistryError, with one message, when it cannot do its work."""
+
+    @property
+    def host(self) -> str:
+        """Its name, as images have it."""
+        ...
+
+    @property
+    def has_locks(self) -> bool:
+        """Whether `protect` keeps others from deleting."""
+        ...
+
+    def has(self, repository: str, digest: str) -> bool:
+        """Whether an image is there."""
+        ...
+
+    def tags(self, repository: str) -> dict[str, str]:
+        """Digest by tag; none of a repository that is not there."""
+        ...
+
+    def digest_of(self, repository: str, tag: str) -> str | None:
+        """What a tag points at now; None when there is no such tag."""
+        ...
+
+    def images(self, repository: str) -> list[StoredImage]:
+        """Everything in a repository, as far as the registry lists it: one of Azure's lists all, any other what has a tag."""
+        ...
+
+    def image(self, repository: str, digest: str) -> StoredImage | None:
+        """One image, without its tags where they would have to be searched for; None when it is not there."""
+        ...
+
+    def contents(self, repository: str, digest: str) -> Contents | None:
+        """What an image's manifest refers to; None when it is not there."""
+        ...
+
+    def delete(self, repository: str, digest: str) -> None:
+        """Deletes an image and every tag of it. It is no error when it is gone already."""
+        ...
+
+    def protect(self, repository: str, digest: str) -> bool:
+        """Keeps an image from being deleted.
+
+        Returns:
+            False where a registry has no locks. What is done instead: an image without a tag gets one, because clean-ups look for those without.
+        """
+        ...
+
+    def unprotect(self, repository: str, digest: str) -> None:
+        """Takes the lock away, if there is one."""
+        ...

@@ -1,0 +1,155 @@
+"""A registry that speaks the OCI distribution API and nothing more."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+
+from delivery.registry.errors import RegistryError
+from delivery.registry.kinds import MANIFESTS, Contents, StoredImage
+from delivery.registry.web import RegistryClient
+
+_ACCEPT = ", ".join(MANIFESTS)
+_PARALLEL = 8
+_PAGES = 1000
+_KEPT_TAG = "kept-{}"
+"""Tag of an image that is to stay and that no tag points at."""
+_MEASURED = {"architecture": "amd64", "os": "linux"}
+"""Which part of an index stands for all of it in size and age."""
+
+
+class OciRegistry:
+    """Asked anonymously. It keeps no times of its own, so an image is as old as its build, and it lists only what has a tag."""
+
+    has_locks = False
+
+    def __init__(self, host: str, client: httpx.Client | None = None) -> None:
+        self.host = host
+        self._web = RegistryClient(host, client)
+
+    def has(self, repository: str, digest: str) -> bool:
+        """As Registry."""
+        return self._web.ask("HEAD", repository, f"manifests/{digest}", accept=_ACCEPT) is not None
+
+    def tags(self, repository: str) -> dict[str, str]:
+        """As Registry."""
+        names = self._tag_names(repository)
+        with ThreadPoolExecutor(_PARALLEL) as pool:
+            found = pool.map(lambda tag: self.digest_of(repository, tag), names)
+        return {tag: digest for tag, digest in zip(names, found, strict=True) if digest}
+
+    def digest_of(self, repository: str, tag: str) -> str | None:
+        """As Registry."""
+        answer = self._web.ask("HEAD", repository, f"manifests/{tag}", accept=_ACCEPT)
+        if answer is not None and (digest := answer.headers.get("docker-content-digest")):
+            return str(digest)
+        # The header is optional in the specification.
+        content = self._manifest(repository, tag) if answer is not None else None
+        return f"sha256:{hashlib.sha256(content[0]).hexdigest()}" if content else None
+
+    def images(self, repository: str) -> list[StoredImage]:
+        """As Registry."""
+        tags: dict[str, list[str]] = {}
+        for tag, digest in self.tags(repository).items():
+            tags.setdefault(digest, []).append(tag)
+        with ThreadPoolExecutor(_PARALLEL) as pool:
+            found = pool.map(lambda item: self._image(repository, item[0], tuple(sorted(item[1]))), tags.items())
+        return [image for image in found if image]
+
+    def image(self, repository: str, digest: str) -> StoredImage | None:
+        """As Registry."""
+        return self._image(repository, digest, ())
+
+    def contents(self, repository: str, digest: str) -> Contents | None:
+        """As Registry."""
+        manifest = self._document(repository, digest)
+        return Contents.of(manifest) if manifest is not None else None
+
+    def delete(self, repository: str, digest: str) -> None:
+        """As Registry. The bytes go when the registry's own garbage collection runs."""
+        self._web.ask("DELETE", repository, f"manifests/{digest}", rights="delete")
+
+    def protect(self, repository: str, digest: str) -> bool:
+        """As Registry. The parts of an index get tags, too: garbage collection before version 3 takes them for images that nobody needs."""
+        tagged = set(self.tags(repository).values())
+        contents = self.contents(repository, digest)
+        for one in (digest, *(contents.parts if contents else ())):
+            if one not in tagged and (found := self._manifest(repository, one)):
+                tag = _KEPT_TAG.format(one.partition(":")[2][:16])
+                self._web.ask("PUT", repository, f"manifests/{tag}", content=found[0], content_type=found[1], rights="pull,push")
+        return False
+
+    def unprotect(self, repository: str, digest: str) -> None:
+        """As Registry: there is nothing to do."""
+
+    def _tag_names(self, repository: str) -> list[str]:
+        path, names = "tags/list", list[str]()
+        for _ in range(_PAGES):
+            answer = self._web.ask("GET", repository, path)
+            if answer is None:
+                break
+            names += [str(tag) for tag in _json(answer.content, self.host).get("tags") or ()]
+            following = answer.links.get("next", {}).get("url")
+            if not following:
+                break
+            # Only where to go on is taken from the link, not to whom.
+            path = httpx.URL(following).raw_path.decode()
+        return names
+
+    def _manifest(self, repository: str, reference: str) -> tuple[bytes, str] | None:
+        answer = self._web.ask("GET", repository, f"manifests/{reference}", accept=_ACCEPT)
+        if answer is None:
+            return None
+        found = f"sha256:{hashlib.sha256(answer.content).hexdigest()}"
+        if reference.startswith("sha256:") and found != reference:
+            raise RegistryError(f"{self.host} gives {found} for {repository}@{reference}; do not use this image")
+        return answer.content, answer.headers.get("content-type", "")
+
+    def _document(self, repository: str, digest: str) -> dict[str, Any] | None:
+        found = self._manifest(repository, digest)
+        return _json(found[0], self.host) if found else None
+
+    def _image(self, repository: str, digest: str, tags: tuple[str, ...]) -> StoredImage | None:
+        manifest = self._document(repository, digest)
+        if manifest is None:
+            return None
+        measured = manifest
+        if parts := [part for part in manifest.get("manifests") or () if isinstance(part, Mapping)]:
+            ours = next((part for part in parts if _is_measured(part)), parts[0])
+            measured = self._document(repository, str(ours.get("digest"))) or {}
+        created = self._created(repository, measured)
+        return StoredImage(digest=digest, tags=tags, size=_size(measured), created=created, changed=created)
+
+    def _created(self, repository: str, manifest: Mapping[str, Any]) -> datetime | None:
+        config = manifest.get("config")
+        if not isinstance(config, Mapping):
+            return None
+        answer = self._web.ask("GET", repository, f"blobs/{config.get('digest')}")
+        text = _json(answer.content, self.host).get("created") if answer is not None else None
+        try:
+            moment = datetime.fromisoformat(str(text))
+        except ValueError:
+            return None
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _is_measured(part: Mapping[str, Any]) -> bool:
+    platform = part.get("platform")
+    return isinstance(platform, Mapping) and all(platform.get(key) == value for key, value in _MEASURED.items())
+
+
+def _size(manifest: Mapping[str, Any]) -> int:
+    described = [manifest.get("config"), *(manifest.get("layers") or ())]
+    return sum(int(blob.get("size") or 0) for blob in described if isinstance(blob, Mapping))
+
+
+def _json(content: bytes, host: str) -> dict[str, Any]:
+    try:
+        document = json.loads(content)
+    except ValueError as error:
+        raise RegistryError(f"{host} does not answer like a container registry (no JSON); is it one, and is no proxy in its place?") from error
+    return document if isinstance(document, dict) else {}

@@ -5,7 +5,7 @@ UV_VERSION := 0.13.9
 MADE := .venv/made
 
 .DEFAULT_GOAL := help
-.PHONY: help up down preview plans test lint format verify-azure lock
+.PHONY: help up down preview plans story test lint format verify-azure lock
 
 help: ## List the targets.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
@@ -21,6 +21,9 @@ preview: $(MADE) ## Preview a stack without credentials: make preview STACK=prod
 
 plans: $(MADE) ## Write the golden plans in plans/ anew: every stack, from nothing.
 	@.venv/bin/python -m delivery.plan.golden
+
+story: $(MADE) ## Play a whole delivery on this machine, from a pull request to a roll-back, and say how long it took.
+	@.venv/bin/python -m tests.story
 
 test: $(MADE) ## Run every check and test.
 	@.venv/bin/python tests/run.py

@@ -17,6 +17,7 @@ from azure.identity import DefaultAzureCredential
 from azure.storage.blob import ContainerClient
 
 from tests.end_to_end.copy_of_checkout import ROOT, Copy
+from tests.end_to_end.somebody_else import clone_of_somebody_else, run_as_somebody_else
 from tests.end_to_end.steady_client import SteadyClient
 
 _MANY = 1_000_000
@@ -98,6 +99,16 @@ def test_another_umask_and_other_file_times_change_nothing(copy: Copy):
         path.chmod(0o600)
         os.utime(path, (0, 0))
     assert copy.in_sandbox("umask 077 && pulumi preview --stack local --expect-no-changes --non-interactive").returncode == 0
+
+
+def test_another_users_clone_elsewhere_changes_nothing(copy: Copy):
+    preview = ("pulumi", "preview", "--stack", "local", "--expect-no-changes", "--non-interactive")
+    with clone_of_somebody_else(copy) as (clone, environment):
+        same = run_as_somebody_else(clone, environment, *preview)
+        assert same.returncode == 0, same.stdout + same.stderr
+        (clone / _HOOKS).write_text((clone / _HOOKS).read_text() + "\n")
+        # It would have seen a change.
+        assert run_as_somebody_else(clone, environment, *preview).returncode != 0
 
 
 @pytest.mark.figures

@@ -12,6 +12,7 @@ from delivery.bootstrap.cli import bootstrap
 from delivery.doctor.cli import doctor
 from delivery.errors import DeliveryError
 from delivery.plan.cli import plan
+from delivery.promotion.cli import promote
 from delivery.release.cli import app as release
 from local_azure.cli import app as local
 from local_azure.errors import LocalAzureError
@@ -22,6 +23,7 @@ app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="Co
 app.add_typer(local, name="local")
 app.add_typer(model, name="model")
 app.add_typer(release, name="release")
+model.command("promote")(promote)
 app.command()(plan)
 app.command()(bootstrap)
 app.command()(doctor)

@@ -122,9 +122,12 @@ class AzureRegistry:
             yield
         except HttpResponseError as error:
             raise RegistryError(f"{where}: {_refusal(error, self.host, role)}") from error
+        except ValueError as error:
+            # The library's check that an image is the one of its digest.
+            raise RegistryError(f"{where}: what comes back is not that image ({_first_line(error)}); do not use it") from error
         except AzureError as error:
             raise RegistryError(
-                f"{where}: it cannot be reached ({_first_line(error)}); check the registry's name and the network: a private one answers only inside its network"
+                f"{where}: it cannot be reached ({_first_line(error)}); check its name and the network: a private registry answers only inside its own"
             ) from error
 
 

@@ -97,8 +97,8 @@ class AzureRegistry:
         return True
 
     def unprotect(self, repository: str, digest: str) -> None:
-        """As Registry. An image that somebody locked by hand against writing is opened as well: such a lock keeps it from being deleted, too."""
-        self._set(repository, digest, can_delete=True, can_write=True)
+        """As Registry. A lock against writing, which is not ours, stays, and keeps the image from being deleted."""
+        self._set(repository, digest, can_delete=True)
 
     def _set(self, repository: str, digest: str, **rights: bool) -> None:
         with self._told(repository, f"change the locks of {digest}", _CHANGE):
@@ -156,7 +156,8 @@ def _stored(found: ArtifactManifestProperties) -> StoredImage:
         size=found.size_in_bytes or 0,
         created=found.created_on,
         changed=max(moments, default=None),
-        locked=found.can_delete is False or found.can_write is False,
+        locked=found.can_delete is False,
+        held=found.can_write is False,
     )
 
 

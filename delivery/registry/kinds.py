@@ -18,6 +18,7 @@ class StoredImage:
         size: bytes of all its layers, shared ones included.
         changed: when the registry got it, or its tags last changed; where a registry does not keep that, when it was built. None: it is not known.
         locked: the registry lets nobody delete it.
+        held: it is locked in a way that `protect` does not, by somebody who had a reason.
     """
 
     digest: str
@@ -26,6 +27,7 @@ class StoredImage:
     created: datetime | None
     changed: datetime | None = None
     locked: bool = False
+    held: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +97,7 @@ class Registry(Protocol):
         """Keeps an image from being deleted.
 
         Returns:
-            False where a registry has no locks. What is done instead: an image without a tag gets one, because clean-ups look for those without.
+            False where a registry has no locks. There it gets a tag of its own instead, because clean-ups look for images without one.
         """
         ...
 

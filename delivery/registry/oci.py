@@ -74,13 +74,10 @@ class OciRegistry:
         self._web.ask("DELETE", repository, f"manifests/{digest}", rights="delete")
 
     def protect(self, repository: str, digest: str) -> bool:
-        """As Registry. The parts of an index get tags, too: garbage collection before version 3 takes them for images that nobody needs."""
-        tagged = set(self.tags(repository).values())
-        contents = self.contents(repository, digest)
-        for one in (digest, *(contents.parts if contents else ())):
-            if one not in tagged and (found := self._manifest(repository, one)):
-                tag = _KEPT_TAG.format(one.partition(":")[2][:16])
-                self._web.ask("PUT", repository, f"manifests/{tag}", content=found[0], content_type=found[1], rights="pull,push")
+        """As Registry."""
+        if found := self._manifest(repository, digest):
+            tag = _KEPT_TAG.format(digest.partition(":")[2][:16])
+            self._web.ask("PUT", repository, f"manifests/{tag}", content=found[0], content_type=found[1], rights="pull,push")
         return False
 
     def unprotect(self, repository: str, digest: str) -> None:

@@ -129,6 +129,15 @@ def test_a_protected_image_cannot_be_deleted_until_it_is_opened(fake: FakeRegist
     assert fake.repositories["digits"].manifests == {}
 
 
+def test_a_lock_that_is_not_ours_is_told_and_stays(fake: FakeRegistry, registry: AzureRegistry):
+    digest = fake.publish("digits", image(b"one"), "a")
+    fake.repositories["digits"].manifests[digest].can_write = False
+    (stored,) = registry.images("digits")
+    assert (stored.locked, stored.held) == (False, True)
+    registry.unprotect("digits", digest)
+    assert not fake.repositories["digits"].manifests[digest].can_write
+
+
 def test_content_that_is_not_that_of_the_digest_is_refused(fake: FakeRegistry, registry: AzureRegistry):
     digest = fake.publish("digits", image(b"one"), "a")
     fake.repositories["digits"].manifests[digest].content = b"{}"

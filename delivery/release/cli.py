@@ -15,10 +15,12 @@ from rich.text import Text
 
 from delivery.errors import DeliveryError
 from delivery.release import show as words
+from delivery.release.clean import clean
 from delivery.release.ledger import Ledger, running
 from delivery.release.record import Record
 
 app = typer.Typer(no_args_is_help=True, help="Releases: what every deployment brought, what ran when, and the way on or back.")
+app.command()(clean)
 
 _LIMIT = 20
 

@@ -14,6 +14,7 @@ from delivery.errors import DeliveryError
 from delivery.plan.cli import plan
 from delivery.promotion.cli import promote
 from delivery.release.cli import app as release
+from delivery.smoke.cli import smoke
 from local_azure.cli import app as local
 from local_azure.errors import LocalAzureError
 from model_store.cli import app as model
@@ -25,6 +26,7 @@ app.add_typer(model, name="model")
 app.add_typer(release, name="release")
 model.command("promote")(promote)
 app.command()(plan)
+app.command()(smoke)
 app.command()(bootstrap)
 app.command()(doctor)
 

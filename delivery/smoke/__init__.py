@@ -1,0 +1,1 @@
+"""`converge smoke`: does what was deployed answer as its model must?"""

@@ -11,6 +11,7 @@ from rich.console import Console
 from delivery.bootstrap.cli import bootstrap
 from delivery.doctor.cli import doctor
 from delivery.errors import DeliveryError
+from delivery.forge.cli import comment
 from delivery.plan.cli import plan
 from delivery.promotion.cli import promote
 from delivery.release.cli import app as release
@@ -26,6 +27,7 @@ app.add_typer(model, name="model")
 app.add_typer(release, name="release")
 model.command("promote")(promote)
 app.command()(plan)
+app.command()(comment)
 app.command()(smoke)
 app.command()(bootstrap)
 app.command()(doctor)

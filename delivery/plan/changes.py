@@ -12,7 +12,8 @@ from local_azure.differences import ABSENT, Difference, differences, lies_in
 from policies.planned import Mark, marked
 
 _SECRET = "[secret]"  # noqa: S105 - what the engine writes instead of one
-_LATER = "(known when it is done)"
+LATER = "(known when it is done)"
+"""What stands for a value that only an update will know."""
 _OPERATIONS = {
     "create": Operation.CREATE,
     "import": Operation.CREATE,
@@ -116,5 +117,5 @@ def _text(value: Any) -> str | None:
         return None
     mark = marked(value)
     if isinstance(mark, Mark):
-        return _SECRET if mark is Mark.SECRET else _LATER
+        return _SECRET if mark is Mark.SECRET else LATER
     return value if isinstance(value, str) else json.dumps(value)

@@ -11,7 +11,9 @@ from delivery.plan import markdown, terminal
 from delivery.plan.making import check_stack, make_plan
 from delivery.plan.report import PlanReport
 from delivery.plan.revisions import NOTHING, find_base
+from delivery.predictions.requests import Samples, read_samples
 from local_azure.progress import Progress
+from model_store.documents import write_file
 
 REFUSED = 3
 """Exit code of `--refuse`; Typer has taken 2 for wrong usage."""
@@ -22,33 +24,59 @@ def plan(
     base: Annotated[
         str | None, typer.Option(help=f"Revision to compare with; `{NOTHING}` for nothing.", show_default="where HEAD left origin/main or main")
     ] = None,
+    live: Annotated[bool, typer.Option("--live", help="Compare with the real stack, with your own login and backend.")] = False,
+    samples: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="More inputs for both versions of a model that changes (JSON; needs CONVERGE_MODEL_STORE).")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
     as_markdown: Annotated[bool, typer.Option("--markdown", help="For a comment on a pull request.")] = False,
+    save: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the JSON into a file as well, for instance to be approved.")] = None,
     refuse: Annotated[bool, typer.Option("--refuse", help=f"Exit code {REFUSED} when a change is dangerous or breaks a policy that the base keeps.")] = False,
 ) -> None:
     """Show what the working tree, with all that is not committed, changes of a stack; no login, nothing that runs.
 
-    The base is brought up in a simulated Azure, then the working tree is previewed against it. Exit code 0: there is a plan; 1: there is none, and a
-    message says why.
+    The base is brought up in a simulated Azure, then the working tree is previewed against it; with --live the real stack is asked instead, as
+    `pulumi preview` does. Exit code 0: there is a plan; 1: there is none, and a message says why.
     """
     if as_json and as_markdown:
         raise DeliveryError("--json and --markdown are two forms of one output; give one of them")
-    checkout = _checkout()
+    if live and base is not None:
+        raise DeliveryError("--live compares with what is deployed, --base with a revision; give one of them")
+    checkout = find_checkout("converge plan")
     check_stack(checkout, stack)
+    more = read_samples(samples) if samples else None
     with Progress(Console(stderr=True)) as progress:
-        found = None if base == NOTHING else find_base(checkout, base)
-        report = make_plan(checkout, stack, found, progress)
+        report = _live(checkout, stack, progress, more) if live else _simulated(checkout, stack, base, progress, more)
+    if save:
+        write_file(save, report.model_dump_json(indent=2).encode() + b"\n")
     _show(report, as_json=as_json, as_markdown=as_markdown)
     if refuse and report.needs_a_decision:
         raise typer.Exit(REFUSED)
 
 
-def _checkout() -> Path:
+def find_checkout(command: str) -> Path:
+    """The folder with the Pulumi.yaml, here or above; raises DeliveryError."""
     here = Path.cwd()
     for folder in (here, *here.parents):
         if (folder / "Pulumi.yaml").exists():
             return folder
-    raise DeliveryError(f"no Pulumi.yaml in {here} or above it; run `converge plan` in a checkout of the project")
+    raise DeliveryError(f"no Pulumi.yaml in {here} or above it; run `{command}` in a checkout of the project")
+
+
+def _simulated(checkout: Path, stack: str, base: str | None, progress: Progress, samples: Samples | None) -> PlanReport:
+    found = None if base == NOTHING else find_base(checkout, base)
+    return make_plan(checkout, stack, found, progress, samples)
+
+
+def _live(checkout: Path, stack: str, progress: Progress, samples: Samples | None) -> PlanReport:
+    # Only who asks for it waits for the libraries of a real engine.
+    from delivery.deploy.live import live_plan, plan_sha256  # noqa: PLC0415
+    from delivery.plan.added import with_sections  # noqa: PLC0415
+    from delivery.plan.before import deployed  # noqa: PLC0415
+
+    report = live_plan(checkout, stack, progress)
+    meant = with_sections(report, checkout, deployed(checkout, stack, report), progress, samples)
+    return meant.model_copy(update={"plan_sha256": plan_sha256(report)})
 
 
 def _show(report: PlanReport, *, as_json: bool, as_markdown: bool) -> None:

@@ -4,21 +4,25 @@ import json
 from pathlib import Path
 
 from delivery.errors import DeliveryError
+from delivery.plan.added import with_sections
+from delivery.plan.before import NOTHING, at_commit
 from delivery.plan.changes import infrastructure
 from delivery.plan.engine import Outcome, Stack
 from delivery.plan.judging import judged
 from delivery.plan.report import PlanReport
 from delivery.plan.revisions import Base, extract
 from delivery.plan.sandbox import PlanSandbox, find_engine, lend_python, plan_sandbox
+from delivery.predictions.requests import Samples
 from local_azure.progress import Progress
 
 
-def make_plan(checkout: Path, stack: str, base: Base | None, progress: Progress) -> PlanReport:
+def make_plan(checkout: Path, stack: str, base: Base | None, progress: Progress, samples: Samples | None = None) -> PlanReport:
     """What the working tree changes of a stack.
 
     Args:
         checkout: folder with the Pulumi.yaml.
         base: the commit to compare with; None: everything is new.
+        samples: more inputs for both versions of a model that changes.
 
     Raises:
         DeliveryError: there is no such stack, or one of the two sides cannot be planned; says which.
@@ -37,13 +41,14 @@ def make_plan(checkout: Path, stack: str, base: Base | None, progress: Progress)
             outcome = planned.preview(checkout, phase.detail)
         _check(outcome, "the working tree", "")
     document = json.loads(outcome.answer)
-    return PlanReport(
+    report = PlanReport(
         stack=stack,
         base=base.label if base else None,
         infrastructure=infrastructure(document["steps"], protected),
         policies=judged(document, protected, from_nothing=base is None),
         hints=(*([hint] if hint else []), *outcome.hints),
     )
+    return with_sections(report, checkout, at_commit(checkout, stack, base) if base and not hint else NOTHING, progress, samples)
 
 
 def check_stack(checkout: Path, stack: str) -> None:

@@ -145,10 +145,12 @@ class PinnedService(_Frozen):
 
     Attributes:
         release: id of the release that somebody went back to; empty when a promotion brought the image.
+        new: it did not run before.
     """
 
     service: str
     image: str
+    new: bool = False
     release: str = ""
     reason: str = ""
     by: str = ""

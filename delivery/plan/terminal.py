@@ -1,10 +1,12 @@
 """A plan on a terminal or in a log."""
 
+from collections.abc import Iterator
+
 from rich.console import Console
 from rich.text import Text
 
-from delivery.plan import words
-from delivery.plan.report import DANGERS, Operation, PlanReport, ResourceChange
+from delivery.plan import meaning, words
+from delivery.plan.report import DANGERS, Operation, PlanReport, Policies, ResourceChange
 
 _STYLES = {
     Operation.CREATE: "green",
@@ -24,6 +26,8 @@ def show(report: PlanReport, console: Console) -> None:
 
     line(words.title(report), "bold")
     line(f"  {words.summary(report)}")
+    for text in _meaning(report):
+        console.print(text, soft_wrap=True)
     for component, changes in words.by_component(report):
         line(f"\n{component}", "bold")
         for change in changes:
@@ -32,14 +36,37 @@ def show(report: PlanReport, console: Console) -> None:
         line("\nDanger", "bold red")
         for change, effect in dangers:
             line(f"  {effect.kind}: {change.kind} {change.name} ({change.operation}): {effect.reason}", "red")
-    line(f"\nPolicies: {words.verdict(report.policies)}", "bold")
-    for broken in report.policies.new_violations:
-        line(f"  {broken.rule} ({broken.severity}): {broken.resource}: {broken.message}", "red" if broken.severity in ("high", "critical") else "yellow")
-        line(f"    fix: {broken.fix}")
-    if known := len(report.policies.violations) - len(report.policies.new_violations):
-        line(f"  {known} violations are as in the base; `--base none` lists them")
+    _show_policies(report.policies, console)
     for hint in report.hints:
         line(f"\n{hint}")
+    if report.plan_sha256:
+        line(f"\nPlan {report.plan_sha256}", "bold")
+
+
+def _meaning(report: PlanReport) -> Iterator[Text]:
+    texts = [text for line in meaning.lines(report) for text in _texts(line, 0)]
+    yield from ([Text(""), *texts] if texts else [])
+
+
+def _show_policies(policies: Policies, console: Console) -> None:
+    console.print(Text(f"\nPolicies: {words.verdict(policies)}", style="bold"), soft_wrap=True)
+    for broken in policies.new_violations:
+        style = "red" if broken.severity in ("high", "critical") else "yellow"
+        console.print(Text(f"  {broken.rule} ({broken.severity}): {broken.resource}: {broken.message}", style=style), soft_wrap=True)
+        console.print(Text(f"    fix: {broken.fix}"), soft_wrap=True)
+    if known := len(policies.violations) - len(policies.new_violations):
+        console.print(Text(f"  {known} violation{'s are' if known != 1 else ' is'} as in the base; `--base none` lists them"), soft_wrap=True)
+
+
+def _texts(one: meaning.Line, depth: int) -> Iterator[Text]:
+    text = Text("  " * (depth + 1))
+    for part in one.parts:
+        plain = part if isinstance(part, str) else part.text
+        # A subject or a reason may hold anything, but must not steer a terminal.
+        text.append("".join(sign if sign.isprintable() else " " for sign in plain), style="bold" if isinstance(part, meaning.Strong) else "")
+    yield text
+    for below in one.below:
+        yield from _texts(below, depth + 1)
 
 
 def _show_change(change: ResourceChange, console: Console) -> None:

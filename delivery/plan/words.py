@@ -34,7 +34,9 @@ def summary(report: PlanReport) -> str:
 
 
 def verdict(policies: Policies) -> str:
-    """The score, and how it came about."""
+    """The score, and how it came about; of one that stays as it is, no more than that."""
+    if policies.score_before == policies.score and not policies.new_violations and not policies.refuses:
+        return f"{policies.score} of 100, as before"
     before = "" if policies.score_before in (None, policies.score) else f" (it was {policies.score_before})"
     return (
         f"{policies.score} of 100{before}: {policies.passed} rules passed, {policies.failed} failed, "

@@ -11,6 +11,7 @@ from delivery.git import Answer, Git, GitError
 NAME = "releases"
 _LOCAL = f"refs/heads/{NAME}"
 _PLAIN_FILE = "100644"
+_ALONE = ("--quiet", "--no-tags", "--no-prune", "--no-recurse-submodules", "--no-write-fetch-head")
 _FETCH_SECONDS = 30.0
 _PUSH_SECONDS = 60.0
 _NOBODY = {f"GIT_{role}_{part}": value for role in ("AUTHOR", "COMMITTER") for part, value in (("NAME", "converge"), ("EMAIL", "converge@localhost"))}
@@ -88,11 +89,21 @@ class Branch:
         """
         if self.remote is None:
             return
-        quiet = ("--quiet", "--no-tags", "--no-prune", "--no-recurse-submodules", "--no-write-fetch-head")
-        # All of it, also into a clone that has left files out: each would be fetched one by one.
-        answer = self.git.run("fetch", *quiet, "--no-filter", self.remote, f"+{_LOCAL}:{self._tracking}", seconds=_FETCH_SECONDS)
+        answer = self.git.run("fetch", *_ALONE, self.remote, f"+{_LOCAL}:{self._tracking}", seconds=_FETCH_SECONDS)
         if answer.code and "couldn't find remote ref" not in answer.errors.casefold():
             raise _lost(answer.errors, _reason(answer)) or UnansweredError(_reason(answer))
+        if self.git.ask("config", "--type=bool", "--get", f"remote.{self.remote}.promisor") == "true":
+            self._fetch_left_out(self.remote)
+
+    def _fetch_left_out(self, remote: str) -> None:
+        """In a clone that has left files out git would fetch each record by itself when it is read."""
+        if (tip := self.tip()) is None:
+            return
+        listed = self.git.tell("rev-list", "--objects", "--no-walk", "--missing=print", tip).splitlines()
+        if wanted := [line.removeprefix("?") for line in listed if line.startswith("?")]:
+            answer = self.git.run("fetch", *_ALONE, "--no-filter", "--stdin", remote, stdin="\n".join([*wanted, ""]).encode(), seconds=_FETCH_SECONDS)
+            if answer.code:
+                raise UnansweredError(_reason(answer))
 
     def tip(self) -> str | None:
         """The newest commit that is known; None before the first."""

@@ -147,7 +147,10 @@ class Ledger:
             return [Written(record, pushed=False, problem=one_line(str(error))) for record in self._pending(own)]
 
     def _retrying(self) -> Retrying:
-        unanswered, moved = wait_exponential_jitter(self.patience.pause, jitter=self.patience.pause), wait_random_exponential(0.2, self.patience.longest_pause)
+        unanswered, moved = (
+            wait_exponential_jitter(multiplier=self.patience.pause, jitter=self.patience.pause),
+            wait_random_exponential(0.2, self.patience.longest_pause),
+        )
 
         def wait(state: RetryCallState) -> float:
             return (moved if isinstance(_failure(state), MovedError) else unanswered)(state)

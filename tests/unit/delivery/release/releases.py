@@ -83,18 +83,15 @@ def git(folder: Path, *arguments: str, **more: str) -> str:
 
 def origin(folder: Path) -> Path:
     """A bare repository with one commit on main, as a forge has it."""
-    start = folder / "start"
-    start.mkdir(parents=True)
-    git(start, "init", "--quiet", "--initial-branch", "main")
-    (start / "file").write_text("x")
-    git(start, "add", ".")
-    git(start, "commit", "--quiet", "--message", "first")
-    git(folder, "clone", "--quiet", "--bare", "start", "origin.git")
-    return folder / "origin.git"
+    bare = folder / "origin.git"
+    git(folder, "init", "--quiet", "--bare", "--template=", "--initial-branch", "main", bare.name)
+    tree = git(bare, "mktree", input=f"100644 blob {git(bare, 'hash-object', '-w', '--stdin', input='x')}\tfile\n")
+    git(bare, "update-ref", "refs/heads/main", git(bare, "commit-tree", tree, "-m", "first"))
+    return bare
 
 
 def clone(bare: Path, name: str, *arguments: str) -> Path:
-    git(bare.parent, "clone", "--quiet", *arguments, bare.as_uri(), name)
+    git(bare.parent, "clone", "--quiet", "--template=", *arguments, bare.as_uri(), name)
     return bare.parent / name
 
 

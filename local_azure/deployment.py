@@ -120,7 +120,8 @@ class Deployment:
             with self._progress.phase("publish the sample model"):
                 self._converge("model", "publish", _SAMPLE_SERVICE, str(folder))
         with self._progress.phase("promote the latest model"):
-            self._converge("model", "promote", _SAMPLE_SERVICE, "latest", "--stack", engine.STACK)
+            # A reason, because the stack's own settings may ask for one.
+            self._converge("model", "promote", _SAMPLE_SERVICE, "latest", "--stack", engine.STACK, "--reason", "the first model of the sandbox")
 
     def _predict(self, name: str, service: Mapping[str, Any]) -> Prediction:
         """Sends the first golden request of the deployed model through the Service."""

@@ -2,6 +2,7 @@
 
 import math
 import sys
+from collections.abc import Sequence
 from itertools import chain
 from typing import Annotated, Any, cast
 
@@ -57,6 +58,29 @@ def check(content: bytes, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...
         # A case may leave an output out, for instance one that differs from run to run.
         _check_side(case.outputs, outputs, f"{where}: cases[{number}].outputs", all_needed=False)
     return golden
+
+
+def difference(tensor: GoldenTensor, answered: Sequence[Any], expected: Sequence[Any], tolerance: Tolerance) -> str | None:
+    """Where an answer is further off than it may be; None where it is not.
+
+    Args:
+        tensor: the expected one, for the words.
+        answered: the values, row by row, as many as expected.
+        expected: the same of the golden case, as the tensor's datatype can hold them.
+    """
+    exact = tensor.datatype in ("BOOL", "BYTES")
+    for index, (found, wanted) in enumerate(zip(answered, expected, strict=True)):
+        if found == wanted:
+            continue
+        # What is not a number is near to nothing, hence not `>`.
+        if exact or not abs(found - wanted) <= tolerance.atol + tolerance.rtol * abs(wanted):
+            allowed = f" within {tolerance.atol:g} + {tolerance.rtol:g} of it" if not exact and tolerance.atol + tolerance.rtol else ""
+            return f"{tensor.name}: value {index} is {_shown(found)}, expected {_shown(wanted)}{allowed}"
+    return None
+
+
+def _shown(value: object) -> str:
+    return f"{value:.7g}" if isinstance(value, float) else repr(value)
 
 
 def _check_side(found: tuple[GoldenTensor, ...], declared: tuple[Tensor, ...], where: str, *, all_needed: bool) -> None:

@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Self
 
@@ -127,6 +128,17 @@ class ModelStore:
         manifest, content = self.manifest(name, version)
         retrieval.fetch(self._container, manifest, content, folder, progress)
         return manifest
+
+    def golden(self, locked: LockedModel) -> bytes:
+        """The golden requests of a locked version, checked against the lock."""
+        what = f"{layout.GOLDEN} of {locked.name} version {locked.version}"
+        chunks = self._container.chunks(layout.blob_name(locked.name, locked.version, layout.GOLDEN), limit=locked.files[layout.GOLDEN].size + 1)
+        if chunks is None:
+            raise ModelStoreError(f"{what} is not in {self.address} any more")
+        content = b"".join(chunks)
+        if sha256(content).hexdigest() != locked.files[layout.GOLDEN].sha256:
+            raise ModelStoreError(f"{what} in {self.address} has been altered; verify it: converge model verify {locked.name} {locked.version}")
+        return content
 
     def verify(self, name: str, version: int, progress: Progress = lambda *_: None) -> list[FileCheck]:
         """Hashes a version's files in the store and says of each what was found."""

@@ -3,7 +3,9 @@ from typing import Any, cast
 
 import pytest
 
-from model_store import Lock, LockedModel, LockedService, ModelStore, ModelStoreError, promote, read_lock, write_lock
+from model_store import Lock, LockChange, LockedModel, LockedService, ModelStore, ModelStoreError, Pin, promote, read_lock, write_lock
+from model_store.gates import Gate, GateReport, GatesFailedError
+from model_store.promotion import write_changes
 from tests.unit.model_store.samples import file, locked
 
 _IMAGE = f"sha256:{'e' * 64}"
@@ -106,3 +108,103 @@ def test_for_programs(tmp_path: Path):
     assert change.as_json()["before"] is None
     assert change.as_json()["after"]["model"]["version"] == 1
     assert change.as_json()["changed"] is True
+
+
+def report(*, passed: bool) -> GateReport:
+    return GateReport((Gate("accuracy", passed, "accuracy 0.9 -> 0.95"),))
+
+
+def test_a_gate_is_asked_about_both_models_and_its_answer_is_kept(tmp_path: Path):
+    path = tmp_path / "dev.json"
+    asked: list[tuple[LockedModel | None, LockedModel]] = []
+
+    def gatekeeper(running: LockedModel | None, candidate: LockedModel) -> GateReport:
+        asked.append((running, candidate))
+        return report(passed=True)
+
+    promote(store(locked()), "digits", 1, path, "digits", gatekeeper)
+    change = promote(store(version_two()), "digits", 2, path, "digits", gatekeeper)
+    assert asked == [(None, locked()), (locked(), version_two())]
+    assert change.gates == report(passed=True)
+    assert change.as_json()["gates"]["passed"] is True
+    promote(store(version_two()), "digits", 2, path, "digits", gatekeeper)
+    assert len(asked) == 2, "what runs already is not asked again"
+
+
+def test_a_gate_that_fails_leaves_the_lock_as_it_is(tmp_path: Path):
+    path = tmp_path / "dev.json"
+    promote(store(locked()), "digits", 1, path, "digits")
+    before = path.read_bytes()
+    with pytest.raises(GatesFailedError) as error:
+        promote(store(version_two()), "digits", 2, path, "digits", lambda *_: report(passed=False))
+    assert str(error.value) == f"accuracy 0.9 -> 0.95: fails. digits v2 is not promoted, {path} stays as it is"
+    assert path.read_bytes() == before
+    with pytest.raises(GatesFailedError):
+        promote(store(locked()), "digits", 1, tmp_path / "new" / "dev.json", "digits", lambda *_: report(passed=False))
+    assert not (tmp_path / "new").exists()
+
+
+_PIN = Pin.model_validate({"release": "20261124T180000Z", "reason": "v2 answers oddly", "by": "ada", "at": "2026-11-24T20:00:00Z"})
+
+
+def test_a_pinned_service_is_left_alone(tmp_path: Path):
+    path = tmp_path / "prod.json"
+    pinned = LockedService(model=locked(), image=_IMAGE, pin=_PIN)
+    write_lock(path, Lock(services={"digits": pinned, "other": LockedService(model=locked())}))
+    for version in (1, 2):
+        with pytest.raises(ModelStoreError) as error:
+            promote(store(locked(), version_two()), "digits", version, path, "digits")
+        assert str(error.value) == (
+            f"service digits of {path} is pinned to release 20261124T180000Z since 2026-11-24 20:00 UTC by ada: v2 answers oddly; nothing was changed. "
+            "Give --unpin when that is over, or take the pin away by itself: converge release unpin prod"
+        )
+    assert read_lock(path).services["digits"] == pinned
+    assert promote(store(version_two()), "digits", 2, path, "other").changed, "the pin is that of one service"
+
+
+def test_unpinning_by_a_promotion_says_whose_pin_it_was(tmp_path: Path):
+    path = tmp_path / "prod.json"
+    write_lock(path, Lock(services={"digits": LockedService(model=locked(), image=_IMAGE, pin=_PIN)}))
+    change = promote(store(version_two()), "digits", 2, path, "digits", unpin=True)
+    assert change.lines()[-2:] == [
+        f"image: no longer pinned to {_IMAGE}, built from the commit",
+        "pin: taken away; it was set 2026-11-24 20:00 UTC by ada: v2 answers oddly",
+    ]
+    assert read_lock(path).services["digits"] == LockedService(model=version_two())
+
+
+def test_a_change_to_an_image_and_a_pin_is_told(tmp_path: Path):
+    other = f"sha256:{'f' * 64}"
+    before, after = LockedService(model=locked(), image=_IMAGE), LockedService(model=locked(), image=other, pin=_PIN)
+    first = LockChange(tmp_path / "prod.json", "digits", None, after)
+    assert first.lines()[-2:] == [f"image: {other}", "pin: stays at release 20261124T180000Z until it is unpinned: v2 answers oddly"]
+    built = LockedService(model=locked())
+    assert LockChange(tmp_path / "prod.json", "digits", built, before).lines()[-1] == f"image: built from the commit -> {_IMAGE}"
+    assert LockChange(tmp_path / "prod.json", "digits", before, after).lines()[-2] == f"image: {_IMAGE[:19]} -> {other}"
+
+
+def test_somebody_else_was_first(tmp_path: Path):
+    """Between reading and writing lie a download and the gates: nobody's change is lost, and none is made on what is no longer so."""
+    path = tmp_path / "dev.json"
+    promote(store(locked()), "digits", 1, path, "digits")
+
+    def meanwhile(_running: LockedModel | None, _candidate: LockedModel) -> GateReport:
+        write_lock(path, Lock(services={"digits": LockedService(model=locked(), image=_IMAGE)}))
+        return report(passed=True)
+
+    with pytest.raises(ModelStoreError) as error:
+        promote(store(version_two()), "digits", 2, path, "digits", meanwhile)
+    assert str(error.value) == f"another command has changed service digits of {path} in the meantime; nothing was changed, run this one again"
+    assert read_lock(path).services["digits"].image == _IMAGE
+
+
+def test_several_changes_are_written_all_or_none_beside_what_others_wrote(tmp_path: Path):
+    path = tmp_path / "prod.json"
+    one, two = (LockChange(path, name, None, LockedService(model=locked())) for name in ("one", "two"))
+    write_lock(path, Lock(services={"theirs": LockedService(model=locked())}))
+    write_changes(path, [one])
+    with pytest.raises(ModelStoreError, match="has changed service one of"):
+        write_changes(path, [two, one])
+    assert sorted(read_lock(path).services) == ["one", "theirs"]
+    write_changes(path, [two, LockChange(path, "one", one.after, one.after)])
+    assert sorted(read_lock(path).services) == ["one", "theirs", "two"]

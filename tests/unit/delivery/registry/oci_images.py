@@ -45,7 +45,8 @@ class OciImage:
 def image(*layers: bytes, created: datetime | None = OLD, media_type: str = MANIFEST, **more: Any) -> OciImage:
     """An image of layers, each the content of one file that is compressed as builders do."""
     packed = [gzip.compress(layer, mtime=0) for layer in layers]
-    config = _json({"architecture": "amd64", "os": "linux", "rootfs": {"type": "layers"}, **({"created": created.isoformat()} if created else {})})
+    rootfs = {"type": "layers", "diff_ids": [digest_of(layer) for layer in layers]}
+    config = _json({"architecture": "amd64", "os": "linux", "rootfs": rootfs, **({"created": created.isoformat()} if created else {})})
     blobs = {digest_of(blob): blob for blob in (config, *packed)}
     described = [{"mediaType": "application/vnd.oci.image.layer.v1.tar+gzip", "digest": digest_of(blob), "size": len(blob)} for blob in packed]
     document = {

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from delivery.promotion.proof import prove
 from delivery.promotion.rules import StackRules
-from model_store import LockedModel, layout
+from model_store import LockedModel, LockedService, layout
 from model_store.gates import GateReport
 from model_store.lock import lock_file
 from model_store.promotion import LockChange, promote
@@ -57,7 +57,7 @@ class Promotion:
         def gatekeeper(running: LockedModel | None, candidate: LockedModel) -> GateReport:
             proof, notes = prove(store, running, candidate, console)
             if rules:
-                asked = rules.judge(self.service, running, candidate, [proof], self.reason)
+                asked = rules.judge(self.service, running, LockedService(model=candidate), [proof], self.reason)
                 return GateReport(asked.gates, (*asked.notes, *notes))
             settings = f"Pulumi.{self.stack}.yaml"
             return GateReport((proof,), (*notes, f"there is no {settings} beside {self.locks}, so nobody asked for metrics, contract or a reason"))

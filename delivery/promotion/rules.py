@@ -57,19 +57,21 @@ class StackRules:
         known = ", ".join(service.name for service in self.settings.services)
         raise DeliveryError(f"stack {self.stack} has no service {name!r}, only {known}; name one with --service, or add it to Pulumi.{self.stack}.yaml first")
 
-    def judge(self, service: str, running: LockedModel | None, candidate: LockedModel, proofs: Sequence[Gate], reason: str) -> GateReport:
+    def judge(self, service: str, before: LockedModel | None, after: LockedService, proofs: Sequence[Gate], reason: str) -> GateReport:
         """Asks every gate.
 
         Args:
-            running: the model that the candidate takes the place of.
+            before: the model that the service runs so far.
+            after: what it is to run.
             proofs: gates that were asked already: the golden requests.
         """
         delivery = self.settings.delivery
-        asked = [*gates.metrics(delivery.gates, running, candidate), gates.contract(self._misfits(service, candidate), self.service(service).app, candidate)]
-        return GateReport((*asked, *proofs, *([gates.reason(reason)] if delivery.reason_required else [])))
+        metrics = gates.metrics(delivery.gates, before, after.model)
+        contract = gates.contract(self._misfits(service, after), self.service(service).app, after.model)
+        return GateReport((*metrics, contract, *proofs, *([gates.reason(reason)] if delivery.reason_required else [])))
 
-    def _misfits(self, service: str, candidate: LockedModel) -> list[str]:
-        """Why the stack's update would refuse the model."""
+    def _misfits(self, service: str, after: LockedService) -> list[str]:
+        """Why the stack's update would refuse the lock."""
         from settings import agreement  # noqa: PLC0415 - as above
 
         app = self.root / self.service(service).app
@@ -77,5 +79,4 @@ class StackRules:
             return [f"the folder {app} of service {service} has no app/contract.json"]
         services, name = self.settings.services, str(self.lock)
         known = set(agreement.problems(services, Lock(), name, self.root))
-        found = agreement.problems(services, Lock(services={service: LockedService(model=candidate)}), name, self.root)
-        return [problem for problem in found if problem not in known]
+        return [problem for problem in agreement.problems(services, Lock(services={service: after}), name, self.root) if problem not in known]

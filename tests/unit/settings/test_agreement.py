@@ -203,3 +203,13 @@ def test_a_contract_that_cannot_be_read_is_told(tmp_path: Path, text: str):
     (problem,) = _problems(tmp_path)
     assert problem.startswith(f"{contract}: cannot be read as inputs and outputs: ")
     assert "\n" not in problem
+
+
+def test_an_image_that_was_built_before_is_not_held_against_what_the_app_has_become(tmp_path: Path):
+    """The lock goes back to an app with a contract of its own; which model the service runs is still the settings' business."""
+    _app(tmp_path, _INPUTS, [{"name": "probabilities", "datatype": "FP32", "shape": [-1, 10]}])
+    assert _problems(tmp_path), "built from this commit it would not fit"
+    lock = Lock(services={"digits": LockedService(model=_model(), image=f"sha256:{'e' * 64}")})
+    assert list(agreement.problems((Service(name="digits"),), lock, "locks/dev.json", tmp_path)) == []
+    (problem,) = agreement.problems((Service(name="digits", model="letters"),), lock, "locks/dev.json", tmp_path)
+    assert problem.startswith("converge:services[0].model: is 'letters', but locks/dev.json has the model 'digits'; ")

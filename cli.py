@@ -8,11 +8,14 @@ from typing import NoReturn
 import typer
 from rich.console import Console
 
+from delivery.base_image.cli import base_image
 from delivery.bootstrap.cli import bootstrap
+from delivery.deploy.cli import deploy
 from delivery.doctor.cli import doctor
 from delivery.errors import DeliveryError
 from delivery.forge.cli import comment
 from delivery.plan.cli import plan
+from delivery.predictions.cli import predictions
 from delivery.promotion.cli import promote
 from delivery.release.cli import app as release
 from delivery.smoke.cli import smoke
@@ -28,9 +31,12 @@ app.add_typer(release, name="release")
 model.command("promote")(promote)
 app.command()(plan)
 app.command()(comment)
+app.command()(predictions)
+app.command()(deploy)
 app.command()(smoke)
 app.command()(bootstrap)
 app.command()(doctor)
+app.command()(base_image)
 
 _INTERRUPTED = 130
 

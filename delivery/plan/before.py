@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from delivery.errors import DeliveryError
 from delivery.git import Git
 from delivery.plan.report import Operation, PlanReport
 from delivery.plan.revisions import Base
@@ -72,8 +73,13 @@ def as_deployed(checkout: Path, stack: str, record: Record) -> Before:
 
 
 def deployed(checkout: Path, stack: str, report: PlanReport) -> Before | None:
-    """What a real stack runs: as the newest release says that this clone knows. None: there was a deployment that no release tells of."""
-    record = newest_record(checkout, stack)
+    """What a real stack runs, as its newest release says. None: there was a deployment that no release tells of."""
+    from delivery.release.ledger import Ledger  # noqa: PLC0415 - a plan without a real stack asks no remote
+
+    try:
+        record = Ledger.of(checkout).latest(stack)
+    except DeliveryError:
+        record = None
     if record:
         return as_deployed(checkout, stack, record)
     is_new = not report.infrastructure.unchanged and all(change.operation is Operation.CREATE for change in report.infrastructure.changes)

@@ -76,7 +76,7 @@ class Predictions(BaseModel):
             yield f"{example.input}: {outputs}"
 
 
-def shortened(text: str) -> str:
+def shortened(text: str, longest: int = _LONGEST) -> str:
     """At most so much of a value as fits beside others on a line."""
     line = " ".join(text.split())
-    return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 3]}..."
+    return line if len(line) <= longest else f"{line[: longest - 3]}..."

@@ -1,0 +1,128 @@
+"""A namespace for a minute in the cluster that kubectl points at, with two pods in it that answer."""
+
+import json
+import secrets
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from delivery.errors import DeliveryError
+from delivery.predictions.pods import CONTAINER, OWNER, objects
+from local_azure.progress import Phase, Progress
+
+_PREFIX = "converge-predictions-"
+_SECONDS = 60.0
+_START_SECONDS = 300.0
+_POLL_SECONDS = 0.5
+_LEFT_BEHIND = timedelta(hours=1)
+_LOG_LINES = 5
+_HOPELESS = ("ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "CreateContainerConfigError", "CreateContainerError", "RunContainerError")
+_READ = (
+    "import json, os, pathlib; folder = pathlib.Path(os.environ.get('MODEL_DIR', '/srv/model')); "
+    "print(json.dumps({name: (folder / name).read_text() for name in ('manifest.json', 'golden.json') if (folder / name).is_file()}))"
+)
+
+
+@contextmanager
+def pods(images: Mapping[str, str], memory: str, progress: Progress) -> Iterator[str]:
+    """Runs an image per pod, and gives the namespace once all are ready. It is deleted however this ends.
+
+    Raises:
+        DeliveryError: the cluster refuses, or a pod does not get ready; says why.
+    """
+    namespace = f"{_PREFIX}{secrets.token_hex(4)}"
+    _sweep(progress)
+    try:
+        with progress.phase("starting both images") as phase:
+            kubectl(["apply", "--filename", "-"], json.dumps(objects(namespace, dict(images), memory)))
+            _wait(namespace, len(images), phase)
+        yield namespace
+    finally:
+        _delete(namespace, progress)
+
+
+def model_files(namespace: str, pod: str) -> dict[str, str]:
+    """manifest.json and golden.json as they are in the pod's image, as far as they are there; raises DeliveryError."""
+    return json.loads(kubectl(["exec", "--namespace", namespace, pod, "--container", CONTAINER, "--", "python3", "-c", _READ]))
+
+
+def kubectl(arguments: Sequence[str], stdin: str = "", seconds: float = _SECONDS) -> str:
+    """What kubectl prints; raises DeliveryError with what it says when it refuses."""
+    # In a session of its own: Ctrl-C is for us, and what tidies up must not be hit by it.
+    process = subprocess.Popen(
+        ["kubectl", *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    try:
+        output, errors = process.communicate(stdin, timeout=seconds)
+    except BaseException as error:
+        process.kill()
+        process.communicate()
+        if isinstance(error, subprocess.TimeoutExpired):
+            raise DeliveryError(f"`kubectl {arguments[0]}` did not end within {seconds:.0f} s; can the cluster be reached?") from error
+        raise
+    if process.returncode:
+        raise DeliveryError(f"`kubectl {arguments[0]}` failed: {errors.strip() or f'exit code {process.returncode}'}")
+    return output
+
+
+def _wait(namespace: str, count: int, phase: Phase) -> None:
+    until = time.monotonic() + _START_SECONDS
+    while True:
+        found: list[dict[str, Any]] = json.loads(kubectl(["get", "pods", "--namespace", namespace, "--output", "json"]))["items"]
+        ready = [pod for pod in found if _condition(pod, "Ready").get("status") == "True"]
+        if len(ready) == count:
+            return
+        for pod in found:
+            _check(namespace, pod)
+        if time.monotonic() > until:
+            states = "; ".join(f"{pod['metadata']['name']}: {_state(pod)}" for pod in found if pod not in ready)
+            raise DeliveryError(f"not ready after {_START_SECONDS:.0f} s: {states}")
+        phase.detail(f"{len(ready)} of {count} ready")
+        time.sleep(_POLL_SECONDS)
+
+
+def _check(namespace: str, pod: Mapping[str, Any]) -> None:
+    name, status = pod["metadata"]["name"], (pod["status"].get("containerStatuses") or [{}])[0]
+    image = pod["spec"]["containers"][0]["image"]
+    ended = (status.get("state") or {}).get("terminated")
+    if ended:
+        reason = ended.get("reason", "")
+        advice = "; give it more with --memory" if reason == "OOMKilled" else ""
+        log = " | ".join(kubectl(["logs", "--namespace", namespace, name, "--tail", str(_LOG_LINES)]).strip().splitlines())
+        raise DeliveryError(f"the {name} image, {image}, ended with exit code {ended.get('exitCode')} ({reason}){advice}: {log or 'without a word'}")
+    waiting = (status.get("state") or {}).get("waiting") or {}
+    if waiting.get("reason") in _HOPELESS:
+        raise DeliveryError(f"the {name} image, {image}, does not start: {waiting['reason']}: {waiting.get('message', '')}")
+
+
+def _state(pod: Mapping[str, Any]) -> str:
+    scheduled = _condition(pod, "PodScheduled")
+    status = (pod["status"].get("containerStatuses") or [{}])[0]
+    waiting = (status.get("state") or {}).get("waiting") or {}
+    unscheduled = scheduled.get("message", "not scheduled") if scheduled.get("status") != "True" else ""
+    return unscheduled or waiting.get("reason") or "runs, and is not ready"
+
+
+def _condition(pod: Mapping[str, Any], kind: str) -> dict[str, Any]:
+    return next((condition for condition in pod["status"].get("conditions", ()) if condition["type"] == kind), {})
+
+
+def _delete(namespace: str, progress: Progress) -> None:
+    try:
+        kubectl(["delete", "namespace", namespace, "--ignore-not-found", "--wait=false"])
+    except DeliveryError as error:
+        progress.say(f"the namespace {namespace} is still there ({error}); delete it: kubectl delete namespace {namespace}")
+
+
+def _sweep(progress: Progress) -> None:
+    """Takes away what runs left behind that were killed."""
+    label = ",".join(f"{key}={value}" for key, value in OWNER.items())
+    found: list[dict[str, Any]] = json.loads(kubectl(["get", "namespaces", "--selector", label, "--output", "json"]))["items"]
+    for item in found:
+        metadata = item["metadata"]
+        made = datetime.fromisoformat(metadata["creationTimestamp"])
+        if metadata["name"].startswith(_PREFIX) and datetime.now(UTC) - made > _LEFT_BEHIND:
+            _delete(metadata["name"], progress)

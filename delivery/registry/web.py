@@ -96,10 +96,13 @@ class RegistryClient:
         except _BusyError as busy:
             return busy.answer
         except httpx.HTTPError as error:
-            raise RegistryError(
-                f"{httpx.URL(url).netloc.decode()} cannot be reached ({str(error) or type(error).__name__}); check the network, and HTTPS_PROXY where there is "
-                "a proxy (for the local stack: `converge local status`)"
-            ) from error
+            where = httpx.URL(url).netloc.decode()
+            advice = (
+                "is it running? (the local stack: `converge local status`)"
+                if _is_this_machine(where)
+                else "check the network, and HTTPS_PROXY if there is a proxy"
+            )
+            raise RegistryError(f"{where} cannot be reached ({str(error) or type(error).__name__}); {advice}") from error
 
     def _once(self, method: str, url: str, headers: Mapping[str, str], content: bytes | None) -> httpx.Response:
         answer = self._client.request(method, url, headers=headers, content=content)

@@ -186,8 +186,17 @@ def test_what_is_no_registry_is_told(fake: FakeRegistry, registry: Registry):
 
 
 def test_nobody_there_is_one_message():
-    with pytest.raises(RegistryError, match=r"^localhost:1 cannot be reached \(.*refused.*\); check the network"):
+    with pytest.raises(RegistryError, match=r"^localhost:1 cannot be reached \(.*refused.*\); is it running\?"):
         open_registry("localhost:1").has("digits", NOWHERE)
+
+
+def test_a_network_that_is_gone_is_one_message():
+    def answer(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("Name or service not known", request=request)
+
+    with pytest.raises(RegistryError) as raised:
+        OciRegistry("docker.io", httpx.Client(transport=httpx.MockTransport(answer))).has("library/python", NOWHERE)
+    assert str(raised.value) == "registry-1.docker.io cannot be reached (Name or service not known); check the network, and HTTPS_PROXY if there is a proxy"
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ UV_VERSION := 0.13.9
 MADE := .venv/made
 
 .DEFAULT_GOAL := help
-.PHONY: help up down preview plans story test lint format verify-azure lock
+.PHONY: help up down preview plans story test lint audit format verify-azure lock
 
 help: ## List the targets.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
@@ -28,8 +28,11 @@ story: $(MADE) ## Play a whole delivery on this machine, from a pull request to 
 test: $(MADE) ## Run every check and test.
 	@.venv/bin/python tests/run.py
 
-lint: $(MADE) ## Format and lint check, types.
-	@.venv/bin/ruff format --check . && .venv/bin/ruff check . && .venv/bin/pyright
+lint: $(MADE) ## Format and lint check, types, pipelines.
+	@.venv/bin/ruff format --check . && .venv/bin/ruff check . && .venv/bin/pyright && .venv/bin/python -m pytest --quiet tests/pipelines/test_lint.py
+
+audit: $(MADE) ## Look for known vulnerabilities in the packages that ship in images.
+	@.venv/bin/pip-audit --strict --require-hashes --disable-pip --requirement app_template/requirements.txt
 
 format: $(MADE) ## Format the code.
 	@.venv/bin/ruff format . && .venv/bin/ruff check --fix .

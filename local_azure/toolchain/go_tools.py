@@ -119,6 +119,8 @@ KUBERNETES = GoTool(
 )
 ETCD = GoTool(name="etcd", packages=("go.etcd.io/etcd/server/v3",), programs=("etcd",), after="kubernetes", cold_seconds=20)
 PAUSE = GoTool(name="pause", packages=(".",), programs=("pause",), cold_seconds=1)
+ACTIONLINT = GoTool(name="actionlint", packages=("github.com/rhysd/actionlint/cmd/actionlint",), programs=("actionlint",), cold_seconds=10)
+"""No part of the sandbox: checks the pipelines of GitHub Actions in the tests."""
 
 
 class GoBuilder:

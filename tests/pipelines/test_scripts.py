@@ -1,0 +1,168 @@
+"""What the scripts around the commands do with what the commands, the Azure CLI and Docker say; stubs take their places."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.pipelines.files import ROOT, Step, azure_jobs, github_jobs
+from tests.pipelines.runner import Runner
+
+IMAGE = f"vision.azurecr.io/digits@sha256:{'a' * 64}"
+OTHER = f"shared.azurecr.io/letters@sha256:{'b' * 64}"
+Stub = Callable[[str, str], None]
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A folder with the scripts and a Python."""
+    folder = tmp_path / "checkout"
+    (folder / ".ci").mkdir(parents=True)
+    for path in (ROOT / ".ci").iterdir():
+        shutil.copy(path, folder / ".ci")
+    (folder / ".venv" / "bin").mkdir(parents=True)
+    (folder / ".venv" / "bin" / "python").symlink_to(sys.executable)
+    return folder
+
+
+@pytest.fixture
+def stub(tmp_path: Path, checkout: Path) -> Stub:
+    """Puts a shell script in a program's place: `converge` in the environment, others on PATH. Each call is written down."""
+    (tmp_path / "bin").mkdir()
+
+    def write(name: str, body: str) -> None:
+        path = checkout / ".venv" / "bin" / name if name == "converge" else tmp_path / "bin" / name
+        path.write_text(f'#!/bin/sh\necho "{name} $*" >> "{tmp_path}/calls"\n{body}\n')
+        path.chmod(0o755)
+
+    return write
+
+
+@pytest.fixture
+def calls(tmp_path: Path) -> Callable[[], list[str]]:
+    return lambda: (tmp_path / "calls").read_text().splitlines()
+
+
+def run(checkout: Path, *command: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    environment = {"PATH": f"{checkout.parent / 'bin'}:{os.environ['PATH']}", **variables}
+    return subprocess.run([*command], cwd=checkout.parent, env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+
+def scan(checkout: Path) -> subprocess.CompletedProcess[str]:
+    return run(checkout, str(checkout / ".ci" / "scan-images"), "dev", TMPDIR=str(checkout.parent))
+
+
+def running(*images: str) -> str:
+    services = {f"service{number}": {"image": image} for number, image in enumerate(images)}
+    return f"cat <<'E'\n{json.dumps({'dev': {'services': services}})}\nE"
+
+
+def test_every_image_that_runs_is_scanned_once_with_a_login_of_its_registry(checkout: Path, stub: Stub, calls: Callable[[], list[str]]):
+    stub("converge", running(IMAGE, OTHER, IMAGE))
+    stub("az", "")
+    stub("docker", "")
+
+    done = scan(checkout)
+
+    assert done.returncode == 0, done.stderr
+    _, *rest = calls()
+    assert rest[0] == "az acr login --only-show-errors --name shared"
+    assert rest[2] == "az acr login --only-show-errors --name vision"
+    assert [call.partition(" registry:")[2] for call in (rest[1], rest[3])] == [f"{OTHER} --only-fixed --fail-on high", f"{IMAGE} --only-fixed --fail-on high"]
+    assert len(rest) == 4
+
+
+def test_a_vulnerability_in_one_image_fails_after_all_were_looked_at(checkout: Path, stub: Stub, calls: Callable[[], list[str]]):
+    stub("converge", running(IMAGE, OTHER))
+    stub("az", "")
+    stub("docker", 'case "$*" in *letters*) exit 2;; esac')
+
+    done = scan(checkout)
+
+    assert done.returncode == 1
+    assert len([call for call in calls() if call.startswith("docker")]) == 2
+    assert not [path for path in checkout.parent.iterdir() if path.name.startswith("tmp")], "the registry's token stays on the machine"
+
+
+def test_no_login_and_no_ledger_are_failures_not_a_clean_image(checkout: Path, stub: Stub):
+    stub("converge", running(IMAGE))
+    stub("az", "echo not logged in >&2; exit 1")
+    stub("docker", "")
+    assert scan(checkout).returncode == 1
+
+    stub("converge", "echo 'error: no release of stack dev is recorded' >&2; exit 1")
+    done = scan(checkout)
+    assert done.returncode == 1
+    assert "no release of stack dev" in done.stderr
+
+
+def test_a_stack_that_runs_nothing_is_clean(checkout: Path, stub: Stub):
+    stub("converge", "echo '{\"dev\": null}'")
+    done = scan(checkout)
+    assert (done.returncode, done.stdout) == (0, "dev runs nothing yet\n")
+
+
+def test_tools_are_installed_once_and_only_their_folder_is_printed(checkout: Path, stub: Stub, calls: Callable[[], list[str]]):
+    """The output goes on PATH as it is."""
+    folder = checkout.parent / "tools"
+    (checkout / ".venv" / "bin" / "python").unlink()
+    (checkout / ".venv" / "bin" / "python").write_text("#!/bin/sh\necho noise\n")
+    (checkout / ".venv" / "bin" / "python").chmod(0o755)
+    stub("az", f"echo noise; touch {folder}/bin/kubelogin; chmod +x {folder}/bin/kubelogin")
+    stub("docker", f'echo noise; case "$*" in *create*) touch {folder}/made;; *inspect*) test -f {folder}/made;; esac')
+
+    for _ in range(2):
+        done = run(checkout, str(checkout / ".ci" / "install-tools"), str(folder))
+        assert (done.returncode, done.stdout) == (0, f"{folder}/bin\n"), done.stderr
+
+    made = [call.split(" --")[0] for call in calls() if "inspect" not in call]
+    assert made == ["az aks install-cli", "docker buildx create", "docker buildx use converge", "docker buildx use converge"]
+
+
+def step_of(where: str) -> Step:
+    (found,) = (step for job in (*github_jobs(), *azure_jobs()) for step in job.steps if step.where == where)
+    return found
+
+
+@pytest.mark.parametrize("forge", ["github", "azure"])
+@pytest.mark.parametrize("code", [0, 1, 4, 5])
+def test_how_a_deployment_of_prod_ends(forge: str, code: int, checkout: Path, stub: Stub, tmp_path: Path, calls: Callable[[], list[str]]):
+    """Its exit code is the job's; a plan that is not the approved one says how to ask again."""
+    stub("converge", f'case "$1" in deploy) exit {code};; esac')
+    for program in ("az", "docker"):
+        stub(program, "")
+    (checkout / ".ci" / "install-tools").write_text("#!/bin/sh\necho /tools\n")
+    step = step_of(f"{'deploy.yml, deploy-prod' if forge == 'github' else 'azure-pipelines.yml, deploy_prod_deploy'}, Deploy what was approved")
+    runner = Runner.of(forge, tmp_path / "runner", checkout)
+
+    done = runner.run(step, _of_azure(tmp_path))
+
+    assert done.returncode == code, done.stderr
+    assert ("not the approved one any more" in done.stdout) == (code == 4)
+    assert calls()[-1] == f"converge deploy prod --plan {'approved' if forge == 'github' else tmp_path / 'plan-prod'}/plan.json"
+
+
+@pytest.mark.parametrize("changes", [0, 3])
+def test_a_plan_of_prod_says_how_many_changes_there_are_to_approve(changes: int, checkout: Path, stub: Stub, tmp_path: Path):
+    plan = json.dumps({"infrastructure": {"changes": [{}] * changes}})
+    stub("converge", f'for last; do :; done; echo "# Plan"; while [ "$1" != --save ]; do shift; done; echo \'{plan}\' > "$2"')
+    runner = Runner.of("github", tmp_path / "github", checkout)
+    runner.succeeds(step_of("deploy.yml, plan-prod, Plan"), {})
+    assert runner.output.read_text() == f"changes={changes}\n"
+    assert runner.summary.read_text() == "# Plan\n"
+
+    (checkout / ".ci" / "install-tools").write_text("#!/bin/sh\necho /tools\n")
+    runner = Runner.of("azure", tmp_path / "azure", checkout)
+    runner.succeeds(step_of("azure-pipelines.yml, plan_prod_plan, Plan"), _of_azure(tmp_path))
+    shown = runner.succeeds(step_of("azure-pipelines.yml, plan_prod_plan, Show the plan"), {})
+    assert f"##vso[task.setvariable variable=changes;isOutput=true]{changes}\n" in shown
+    assert (checkout / "approval" / "plan.md").read_text() == "# Plan\n"
+
+
+def _of_azure(folder: Path) -> Mapping[str, str]:
+    return {"servicePrincipalId": "somebody", "idToken": "a token", "PIPELINE_WORKSPACE": str(folder)}

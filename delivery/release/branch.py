@@ -60,11 +60,13 @@ class Branch:
     Attributes:
         remote: where it is shared; without one the repository's own branch is all there is.
         own_folder: a folder of ours in the repository, the same one for all its worktrees.
+        partial: this clone leaves files out until somebody reads them.
     """
 
     git: Git
     remote: str | None
     own_folder: Path
+    partial: bool
 
     @classmethod
     def of(cls, checkout: Path, remote: str) -> "Branch":
@@ -75,7 +77,9 @@ class Branch:
             raise DeliveryError(f"{checkout} is in no git repository, and releases are recorded in one; run it in a clone of the project")
         if asked.code:
             raise DeliveryError(f"git does not read {checkout}; do as it says:\n{asked.errors.strip()}")
-        return cls(git, remote if git.ask("config", "--get", f"remote.{remote}.url") else None, (checkout / asked.text).resolve() / "converge")
+        shared = git.ask("config", "--get", f"remote.{remote}.url") is not None
+        partial = git.ask("config", "--type=bool", "--get", f"remote.{remote}.promisor") == "true"
+        return cls(git, remote if shared else None, (checkout / asked.text).resolve() / "converge", partial)
 
     @property
     def _tracking(self) -> str:
@@ -92,7 +96,7 @@ class Branch:
         answer = self.git.run("fetch", *_ALONE, self.remote, f"+{_LOCAL}:{self._tracking}", seconds=_FETCH_SECONDS)
         if answer.code and "couldn't find remote ref" not in answer.errors.casefold():
             raise _lost(answer.errors, _reason(answer)) or UnansweredError(_reason(answer))
-        if self.git.ask("config", "--type=bool", "--get", f"remote.{self.remote}.promisor") == "true":
+        if self.partial:
             self._fetch_left_out(self.remote)
 
     def _fetch_left_out(self, remote: str) -> None:

@@ -19,6 +19,7 @@ from delivery.predictions.cli import predictions
 from delivery.promotion.cli import promote
 from delivery.release.cli import app as release
 from delivery.smoke.cli import smoke
+from delivery.why.cli import why
 from local_azure.cli import app as local
 from local_azure.errors import LocalAzureError
 from model_store.cli import app as model
@@ -37,6 +38,7 @@ app.command()(smoke)
 app.command()(bootstrap)
 app.command()(doctor)
 app.command()(base_image)
+app.command()(why)
 
 _INTERRUPTED = 130
 

@@ -21,6 +21,7 @@ _WIDTH_OF_A_LOG = 320
 _WIDE = 160
 _MOST_NOTE = 110
 _LONGEST_NAME = 20
+_LONGEST_NAME_WHEN_NARROW = 16
 _STYLES = {Outcome.SUCCEEDED: "green", Outcome.FAILED: "red", Outcome.ROLLED_BACK: "yellow"}
 _THERE = {True: ("there", "green"), False: ("gone", "red"), None: ("not known", "dim")}
 
@@ -68,12 +69,16 @@ class Listing:
 
     def _narrow(self) -> Table:
         table = _table("release", "by, commit", "runs, image there?", "outcome")
+        table.padding = (0, 1, 0, 0)
+        table.columns[-1].overflow = "fold"
+        for column in table.columns[:-1]:
+            column.no_wrap = True
         for record in self.records:
             place = f" {record.stack}" if self.with_stack else ""
             note = self._note(record)
             table.add_row(
                 _lines((Text(record.id), Text(words.when(record.started_at) + place))),
-                _lines((_by(record), Text(words.commit(record)))),
+                _lines((_by(record, _LONGEST_NAME_WHEN_NARROW), Text(words.commit(record)))),
                 _lines(line for name, service in sorted(record.services.items()) for line in self._two_lines(name, service)),
                 _lines((_outcome(record), *((Text(note),) if note else ()))),
             )
@@ -104,7 +109,7 @@ def print_what_ran(records: Sequence[Record], moment: datetime, to: Console) -> 
         until = [record for record in records if record.stack == stack and record.finished_at <= moment]
         ran = running(until)
         if ran is None:
-            table.add_row(stack, Text("nothing had been released", style="dim"))
+            table.add_row(stack, Text("nothing yet", style="dim"))
             continue
         for name, service in sorted(ran.services.items()):
             brought = since(until, name) or ran
@@ -168,8 +173,8 @@ def _pairs(pairs: Iterable[tuple[str, str]]) -> Table:
     return table
 
 
-def _by(record: Record) -> Text:
-    return Text(words.shortened(record.by, _LONGEST_NAME), no_wrap=True)
+def _by(record: Record, longest: int = _LONGEST_NAME) -> Text:
+    return Text(words.shortened(record.by, longest), no_wrap=True)
 
 
 def _outcome(record: Record) -> Text:

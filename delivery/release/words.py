@@ -32,9 +32,3 @@ def digest(service: ReleasedService) -> str:
 def shortened(text: str, most: int) -> str:
     """The beginning of a text that may be a page long."""
     return text if len(text) <= most else f"{text[: most - 3].rstrip()}..."
-
-
-def pins(record: Record) -> str:
-    """Which services stay where they are, and why; empty when none does."""
-    pinned = [f"{name} pinned to {service.pin.release} by {service.pin.by}: {service.pin.reason}" for name, service in record.services.items() if service.pin]
-    return "; ".join(pinned)

@@ -4,8 +4,6 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -135,10 +133,10 @@ def _moment(text: str) -> datetime:
 
 
 def _present(records: Sequence[Record]) -> Mapping[str, bool | None]:
-    # Asks registries, for which Azure's libraries are imported: not for `converge --help`.
-    if find_spec("delivery.release.images") is None:
-        return {}
-    return import_module("delivery.release.images").present(records)
+    # Asks registries, whose clients take a while to import: not for `converge --help`.
+    from delivery.release.images import present  # noqa: PLC0415
+
+    return present(records)
 
 
 def _warn(ledger: Ledger) -> None:

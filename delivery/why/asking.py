@@ -14,6 +14,7 @@ from delivery.release.record import Record
 _TIMEOUT = httpx.Timeout(15, connect=5)
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_HOST = re.compile(rb"[A-Za-z0-9._:-]+")
 _MOST_MODELS = 20
 _HEADERS = {"digest": "x-image-digest", "sha256": "x-model-sha256", "version": "x-model-version"}
 _LONGEST_FILE = 2**20
@@ -104,9 +105,11 @@ def of_digest(text: str) -> Said:
 def _parsed(url: str, token: str | None) -> httpx.URL:
     try:
         address = httpx.URL(url if "://" in url else f"https://{url}")
+        if "://" not in url and address.host in _ON_THIS_MACHINE:
+            address = address.copy_with(scheme="http")
     except httpx.InvalidURL as error:
         raise DeliveryError(f"{url!r} is no URL ({error}); give the service's, such as https://digits.example.com") from error
-    if address.scheme not in ("http", "https") or not address.host:
+    if address.scheme not in ("http", "https") or not _HOST.fullmatch(address.raw_host):
         raise DeliveryError(f"{url!r} is no URL of a service; give one such as https://digits.example.com")
     if token and address.scheme == "http" and address.host not in _ON_THIS_MACHINE:
         raise DeliveryError(f"a token goes to {address.host} over https:// only")

@@ -12,6 +12,7 @@ from delivery.base_image.cli import base_image
 from delivery.bootstrap.cli import bootstrap
 from delivery.deploy.cli import deploy
 from delivery.doctor.cli import doctor
+from delivery.drift.cli import drift
 from delivery.errors import DeliveryError
 from delivery.forge.cli import comment
 from delivery.plan.cli import plan
@@ -31,6 +32,7 @@ app.add_typer(model, name="model")
 app.add_typer(release, name="release")
 model.command("promote")(promote)
 app.command()(plan)
+app.command()(drift)
 app.command()(comment)
 app.command()(predictions)
 app.command()(deploy)

@@ -44,7 +44,8 @@ def finds(monkeypatch: pytest.MonkeyPatch, found: DriftReport) -> None:
         (["--json", "--out", "no/such/x"], "--out no/such/x: there is no folder no/such; make it first"),
     ],
 )
-def test_wrong_options(checkout: Path, options: list[str], message: str):
+@pytest.mark.usefixtures("checkout")
+def test_wrong_options(options: list[str], message: str):
     error = CliRunner().invoke(APP, ["dev", *options]).exception
     assert isinstance(error, DeliveryError)
     assert str(error) == message

@@ -124,6 +124,40 @@ def test_tools_are_installed_once_and_only_their_folder_is_printed(checkout: Pat
     assert made == ["az aks install-cli", "docker buildx create", "docker buildx use converge", "docker buildx use converge"]
 
 
+def promoted(checkout: Path) -> subprocess.CompletedProcess[str]:
+    return run(checkout, str(checkout / ".ci" / "promote-model"), "digits", "dev")
+
+
+def refusal(**gates: object) -> str:
+    return f"echo '{json.dumps({'changed': False, 'gates': gates})}'; echo 'error: it fails' >&2; exit 1"
+
+
+def test_a_refused_version_and_a_pinned_service_fail_no_schedule(checkout: Path, stub: Stub, calls: Callable[[], list[str]]):
+    stub("converge", refusal(passed=False))
+    done = promoted(checkout)
+    assert (done.returncode, done.stdout) == (0, "the gates of dev refuse the latest version of digits; nothing is proposed\n")
+    assert "error: it fails" in done.stderr, "the comparison is what people want to read"
+    assert calls() == ["converge model promote digits latest --stack dev --reason the latest version --commit --json"]
+
+    (checkout / "locks").mkdir()
+    (checkout / "locks" / "dev.json").write_text(json.dumps({"services": {"digits": {"pin": {"release": "20261124T231847Z", "reason": "answers wrong"}}}}))
+    done = promoted(checkout)
+    assert (done.returncode, done.stdout) == (0, "digits is pinned to release 20261124T231847Z: answers wrong\n")
+    assert len(calls()) == 1, "a pinned service is not promoted"
+
+
+@pytest.mark.parametrize("said", [refusal(passed=True), "echo '{}'; exit 1", "echo 'error: not logged in' >&2; exit 1", "echo '{\"gates\": null}'; exit 1"])
+def test_every_other_failure_of_a_promotion_is_one(said: str, checkout: Path, stub: Stub):
+    stub("converge", said)
+    assert promoted(checkout).returncode == 1
+
+
+def test_a_promotion_that_passes_leaves_its_commit(checkout: Path, stub: Stub):
+    stub("converge", "echo '{}'")
+    done = promoted(checkout)
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+
+
 def step_of(where: str) -> Step:
     (found,) = (step for job in (*github_jobs(), *azure_jobs()) for step in job.steps if step.where == where)
     return found
@@ -144,7 +178,7 @@ def test_how_a_deployment_of_prod_ends(forge: str, code: int, checkout: Path, st
 
     assert done.returncode == code, done.stderr
     assert ("not the approved one any more" in done.stdout) == (code == 4)
-    assert calls()[-1] == f"converge deploy prod --plan {'approved' if forge == 'github' else tmp_path / 'plan-prod'}/plan.json"
+    assert calls()[-1] == f"converge deploy prod --plan {tmp_path / ('runner/approved' if forge == 'github' else 'plan-prod')}/plan.json"
 
 
 @pytest.mark.parametrize("changes", [0, 3])
@@ -161,7 +195,7 @@ def test_a_plan_of_prod_says_how_many_changes_there_are_to_approve(changes: int,
     runner.succeeds(step_of("azure-pipelines.yml, plan_prod_plan, Plan"), _of_azure(tmp_path))
     shown = runner.succeeds(step_of("azure-pipelines.yml, plan_prod_plan, Show the plan"), {})
     assert f"##vso[task.setvariable variable=changes;isOutput=true]{changes}\n" in shown
-    assert (checkout / "approval" / "plan.md").read_text() == "# Plan\n"
+    assert (checkout / "plan.md").read_text() == "# Plan\n"
 
 
 def _of_azure(folder: Path) -> Mapping[str, str]:

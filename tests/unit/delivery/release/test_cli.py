@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -25,6 +26,8 @@ RECORDS = [
 def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = clone(origin(tmp_path), "clone")
     monkeypatch.chdir(folder)
+    # Whose remote does not answer is not asked for long.
+    monkeypatch.setattr(cli, "Ledger", SimpleNamespace(of=ledger))
     monkeypatch.setattr(cli, "_present", lambda records: {one.digest: True for record in records for one in record.services.values()})
     return folder
 

@@ -33,6 +33,9 @@ def judged(preview: Mapping[str, Any], protected: frozenset[str], *, from_nothin
 
 def _as_it_was(step: Mapping[str, Any], protected: frozenset[str]) -> dict[str, Any]:
     state = step.get("oldState")
+    if state and step.get("newState") and "outputs" not in step["newState"]:
+        # A preview does not show what a stack will put out. What cannot be judged of one side says nothing about the difference.
+        state = {key: value for key, value in state.items() if key != "outputs"}
     return {"urn": step["urn"], "op": "same", "newState": state and {**state, "protect": state.get("urn", step["urn"]) in protected}}
 
 

@@ -3,6 +3,7 @@
 import difflib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -72,7 +73,9 @@ class Checkout:
         self.git("commit", "--quiet", "--message", "x")
 
     def command(self, *arguments: str) -> subprocess.Popen[str]:
-        environment = {**os.environ, "TMPDIR": str(self.temporary), "GIT_CEILING_DIRECTORIES": str(self.folder.parent)}
+        # A plan asks a model store when it is told of one.
+        kept = {name: value for name, value in os.environ.items() if name != "CONVERGE_MODEL_STORE"}
+        environment = {**kept, "TMPDIR": str(self.temporary), "GIT_CEILING_DIRECTORIES": str(self.folder.parent)}
         command = [str(CONVERGE), "plan", *arguments]
         return subprocess.Popen(command, cwd=self.folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
@@ -88,9 +91,12 @@ class Checkout:
         document["config"] |= {f"converge:{key}": value for key, value in values.items()}
         path.write_text(yaml.safe_dump(document))
 
-    def write_lock(self, stack: str, *, version: int) -> None:
+    def write_lock(self, stack: str, *, version: int, **service: Any) -> None:
         lock = sample_lock(self.folder, stack)
+        lock["services"]["digits"] |= service
         lock["services"]["digits"]["model"]["version"] = version
+        if version > 1:
+            lock["services"]["digits"]["model"]["files"]["model.onnx"]["sha256"] = f"{version % 10}" * 64
         path = self.folder / "locks" / f"{stack}.json"
         path.parent.mkdir(exist_ok=True)
         path.write_text(json.dumps(lock))
@@ -107,7 +113,7 @@ def test_a_change_of_app_model_and_data_against_its_base(checkout: Checkout):
     checkout.commit()
     checkout.write_lock("prod", version=2)
     (checkout.folder / "app_template" / "app" / "hooks.py").open("a").write("\n# changed\n")
-    checkout.change_settings("prod", storageAccountName="anotheraccount")
+    checkout.change_settings("prod", storageAccountName="anotheraccount", delivery={"gates": [{"name": "accuracy"}]})
     before = checkout.git("status", "--porcelain=v2", "--branch")
 
     code, output, errors = checkout.plan("prod", "--json", "--refuse")
@@ -129,6 +135,14 @@ def test_a_change_of_app_model_and_data_against_its_base(checkout: Checkout):
     assert deployment["operation"] == "update"
     assert [effect["kind"] for effect in deployment["effects"]] == ["roll-out"]
     assert ("converge-cluster", "ManagedCluster") not in changes
+    (model,) = report["models"]
+    assert (model["before"]["version"], model["after"]["version"], model["files"]) == (1, 2, ["model.onnx"])
+    assert (model["predictions"], model["predictions_unknown"]) == (None, "")
+    (app,) = report["apps"]
+    assert (app["uncommitted"], app["commits"], app["image"]) == (["app_template/app/hooks.py"], [], "built")
+    assert app["layers"] == [{"name": "model", "why": ["digits v2"]}, {"name": "application", "why": ["app/hooks.py"]}]
+    assert report["rolls"] == [{"service": "digits", "pods": "replaced", "why": ["image", "model"]}]
+    assert report["pins"] == []
     assert report["infrastructure"]["unchanged"] > len(changes)
     assert report["policies"]["score_before"] is not None
     assert "asked for in an update only" not in output
@@ -136,6 +150,38 @@ def test_a_change_of_app_model_and_data_against_its_base(checkout: Checkout):
     assert str(checkout.temporary) not in output
     assert checkout.git("status", "--porcelain=v2", "--branch") == before
     assert list(checkout.temporary.iterdir()) == []
+
+
+def test_a_change_of_no_consequence_and_one_of_a_pods_settings_beside_a_pin(checkout: Checkout):
+    """Two stacks at once: dev, whose services have no model yet, and prod, where somebody went back to an image."""
+    digest = f"sha256:{'abc' * 21}a"
+    pin = {"release": "20261124T231847Z", "reason": "4 and 9 | mixed up", "by": "ann", "at": "2026-11-25T08:00:00Z"}
+    checkout.write_lock("prod", version=1, image=digest, pin=pin)
+    checkout.commit()
+    checkout.git("checkout", "--quiet", "-b", "change")
+    (checkout.folder / "README.md").write_text("changed\n")
+    (checkout.folder / "app_template" / "app" / "hooks.py").open("a").write("\n# changed\n")
+    checkout.git("commit", "--all", "--quiet", "--message", "For <b>@alice</b>")
+    checkout.change_settings("prod", services=[{"name": "digits", "resources": {"cpu": "300m"}}])
+    with ThreadPoolExecutor() as pool:
+        dev, prod = pool.map(lambda stack: checkout.plan(stack, "--markdown"), ("dev", "prod"))
+
+    assert dev[0] == 0, dev[2]
+    first = dev[1].split("\n\n")[:2]
+    commit = checkout.git("rev-parse", "--short=7", "main").strip()
+    assert first[0] == f"## Plan of dev against {commit} (merge base with main)"
+    assert re.fullmatch(r"\*\*nothing changes; \d+ unchanged\.\*\* Policies: \d+ of 100, as before\.", first[1])
+    assert "**digits**" not in dev[1]
+    assert prod[0] == 0, prod[2]
+    head = checkout.git("rev-parse", "--short=7", "HEAD").strip()
+    assert (
+        f"- **digits** app `app_template`: 1 commit since {commit} (merge base with main); nothing is built, since the lock names the image "
+        "`sha256:abcabcabcabc...`: **the change has no effect on this stack**\n"
+        f"  - `{head}` For &#60;b&#62;&#64;&#8203;alice&#60;/b&#62;, by A\n"
+        "- pods: **digits** replaced (resources.requests.cpu)\n"
+        "- **digits** **stays** at `sha256:abcabcabcabc...` (went back to release 20261124T231847Z, by ann on 2026-11-25, because 4 and 9 \\| mixed up); "
+        "`converge release unpin prod`\n"
+    ) in prod[1]
 
 
 def test_nothing_changed_and_a_stack_that_the_base_did_not_have(checkout: Checkout):

@@ -54,6 +54,14 @@ def test_protection_that_the_plan_took_away_counts_for_the_base():
     assert found.score == found.score_before
 
 
+def test_outputs_that_a_preview_does_not_show_are_no_difference():
+    urn = "urn:pulumi:dev::converge::pulumi:pulumi:Stack::converge-dev"
+    state = {"urn": urn, "type": "pulumi:pulumi:Stack", "custom": False}
+    unchanged = {"op": "same", "urn": urn, "oldState": {**state, "outputs": {"registry": "a.azurecr.io"}}, "newState": state}
+    found = judged({"steps": [unchanged, step("same", old=CLOSED, new=CLOSED)]}, frozenset(), from_nothing=False)
+    assert found.score == found.score_before
+
+
 @pytest.mark.parametrize(("config", "refuses"), [({}, False), ({SETTING: "warn"}, False), ({SETTING: "refuse"}, True)])
 def test_the_stack_decides_what_a_violation_does(config: dict[str, str], refuses: bool):
     preview = {"steps": [step("create", new=OPEN)], "config": config}

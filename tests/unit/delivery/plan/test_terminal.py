@@ -44,7 +44,7 @@ def test_markup_of_the_console_in_a_value_is_text():
 
 def test_violations_of_the_base_are_counted():
     text = shown(violations=(BROKEN.model_copy(update={"new": False}),))
-    assert "1 violations are as in the base; `--base none` lists them" in text
+    assert "1 violation is as in the base; `--base none` lists them" in text
     assert "CVG107" not in text
 
 

@@ -1,0 +1,118 @@
+"""What a plan says of an app: from git and from the files as they are."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from delivery.plan.apps import app_change, layers
+from delivery.plan.before import Before, Released
+from delivery.plan.sections import AppChange, Image
+from tests.unit.delivery.plan.reports import locked
+from tests.unit.delivery.plan.test_revisions import Repository
+
+CONTRACT = {"inputs": [{"name": "image", "datatype": "FP32", "shape": [-1, 64]}], "outputs": [{"name": "label", "datatype": "INT64", "shape": [-1]}]}
+BASE_IMAGE, OTHER_IMAGE = f"python@sha256:{'1' * 64}", f"python@sha256:{'2' * 64}"
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Repository:
+    made = Repository(tmp_path / "checkout")
+    for name in ("Dockerfile", "requirements.txt", "app/hooks.py", "build/fetch_model.py", "tests/test_x.py", "README.md"):
+        (made.folder / "my_app" / name).parent.mkdir(parents=True, exist_ok=True)
+        (made.folder / "my_app" / name).write_text("x")
+    made.commit("my_app/app/contract.json", json.dumps(CONTRACT))
+    return made
+
+
+def found(repository: Repository, base: str, *, image: Image = Image.BUILT, released: Released | None = None) -> AppChange | None:
+    before = Before(label="1a2b3c4 (main)", commit=base, locked={"digits": locked()}, base_image=BASE_IMAGE, released=released)
+    return app_change(repository.folder, "digits", "my_app", before, locked(), BASE_IMAGE, image=image)
+
+
+def some(change: AppChange | None) -> AppChange:
+    assert change
+    return change
+
+
+def test_a_change_elsewhere_is_none_of_the_app(repository: Repository):
+    base = repository.git("rev-parse", "HEAD")
+    repository.commit("README.md", "changed")
+    assert found(repository, base, image=Image.UNCHANGED) is None
+
+
+def test_commits_newest_first_files_without_one_and_the_layers_that_follow(repository: Repository):
+    base = repository.git("rev-parse", "HEAD")
+    repository.commit("elsewhere/x")
+    first = repository.commit("my_app/app/hooks.py", "1")
+    second = repository.commit("my_app/tests/test_x.py", "1")
+    (repository.folder / "my_app" / "requirements.txt").write_text("changed")
+    (repository.folder / "my_app" / "app" / "new file.py").write_text("new")
+    change = some(found(repository, base))
+    assert [(commit.sha, commit.subject, commit.author) for commit in change.commits] == [
+        (second, "my_app/tests/test_x.py", "A"),
+        (first, "my_app/app/hooks.py", "A"),
+    ]
+    assert (change.since, change.more_commits) == ("1a2b3c4 (main)", 0)
+    assert change.uncommitted == ("my_app/app/new file.py", "my_app/requirements.txt")
+    assert [(layer.name, layer.why) for layer in change.layers] == [
+        ("dependencies", ("requirements.txt",)),
+        ("application", ("app/hooks.py", "app/new file.py")),
+    ]
+
+
+def test_at_most_ten_commits_are_told(repository: Repository):
+    base = repository.git("rev-parse", "HEAD")
+    for number in range(12):
+        repository.commit("my_app/app/hooks.py", str(number))
+    change = some(found(repository, base))
+    assert (len(change.commits), change.more_commits) == (10, 2)
+
+
+def test_commits_are_counted_from_the_newest_release_that_is_known(repository: Repository):
+    released = repository.git("rev-parse", "HEAD")
+    repository.commit("my_app/app/hooks.py", "1")
+    base = repository.commit("my_app/app/hooks.py", "2")
+    repository.commit("my_app/app/hooks.py", "3")
+    change = some(found(repository, base, released=Released(id="20261124T231847Z", commit=released)))
+    assert len(change.commits) == 3
+    assert change.since == f"release 20261124T231847Z ({released[:7]})"
+
+
+def test_the_contract_is_told_where_it_differs(repository: Repository):
+    base = repository.git("rev-parse", "HEAD")
+    wider = {**CONTRACT, "outputs": [*CONTRACT["outputs"], {"name": "p", "datatype": "FP32", "shape": [-1, 10]}]}
+    (repository.folder / "my_app" / "app" / "contract.json").write_text(json.dumps(wider))
+    assert some(found(repository, base)).contract == ("outputs: label INT64 [-1] -> label INT64 [-1], p FP32 [-1, 10]",)
+    (repository.folder / "my_app" / "app" / "contract.json").write_text("{")
+    assert some(found(repository, base)).contract == ()
+
+
+def test_nothing_is_built_when_the_lock_names_an_image(repository: Repository):
+    base = repository.git("rev-parse", "HEAD")
+    repository.commit("my_app/app/hooks.py", "1")
+    change = some(found(repository, base, image=Image.PINNED))
+    assert (change.image, change.layers) == (Image.PINNED, ())
+
+
+@pytest.mark.parametrize(
+    ("file", "names"),
+    [
+        ("Dockerfile", ["dependencies", "model", "application"]),
+        ("requirements.txt", ["dependencies"]),
+        ("build/fetch_model.py", ["model"]),
+        ("app/a/b.py", ["application"]),
+        ("tests/test_x.py", []),
+        ("requirements-test.txt", []),
+        ("training/train.py", []),
+    ],
+)
+def test_layers_of_a_file(file: str, names: list[str]):
+    assert [layer.name for layer in layers([file], locked(), locked(), BASE_IMAGE, BASE_IMAGE)] == names
+
+
+def test_layers_of_a_model_a_base_image_and_a_first_image():
+    assert [(layer.name, layer.why) for layer in layers([], locked(), locked(2, content="f"), BASE_IMAGE, BASE_IMAGE)] == [("model", ("digits v2",))]
+    assert [layer.name for layer in layers([], locked(), locked(), BASE_IMAGE, OTHER_IMAGE)] == ["base", "dependencies", "application"]
+    assert list(layers([], locked(), locked(), None, OTHER_IMAGE)) == []
+    assert [layer.name for layer in layers([], None, locked(), None, BASE_IMAGE)] == ["base", "dependencies", "model", "application"]

@@ -88,6 +88,9 @@ class AzureRegistry:
         with self._told(repository, f"delete {digest}", _DELETE):
             self._client.delete_manifest(repository, digest)
 
+    def mark(self, repository: str, digest: str, moment: datetime) -> None:
+        """As Registry: there is nothing to do."""
+
     def protect(self, repository: str, digest: str) -> bool:
         """As Registry.
 

@@ -16,7 +16,8 @@ class StoredImage:
 
     Attributes:
         size: bytes of all its layers, shared ones included.
-        changed: when the registry got it, or its tags last changed; where a registry does not keep that, when it was built. None: it is not known.
+        created: when it was built, as it says itself. A build from a cache may say the time of the first one, so nothing is decided by it.
+        changed: when the registry got it, or last changed something about it; since when it has been marked, where a registry keeps no times. None: not known.
         locked: the registry lets nobody delete it.
         held: it is locked in a way that `protect` does not, by somebody who had a reason.
     """
@@ -91,6 +92,10 @@ class Registry(Protocol):
 
     def delete(self, repository: str, digest: str) -> None:
         """Deletes an image and every tag of it. It is no error when it is gone already."""
+        ...
+
+    def mark(self, repository: str, digest: str, moment: datetime) -> None:
+        """Makes a note that an image was there then, where a registry keeps no times: the first one is its `changed` from now on."""
         ...
 
     def protect(self, repository: str, digest: str) -> bool:

@@ -2,8 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,14 +18,15 @@ from delivery.registry.web import RegistryClient
 _ACCEPT = ", ".join(MANIFESTS)
 _PARALLEL = 8
 _PAGES = 1000
-_KEPT_TAG = "kept-{}"
-"""Tag of an image that is to stay and that no tag points at."""
+_DAY = "%Y%m%d"
+_MARKED = re.compile(r"marked-([0-9]{8})-[0-9a-f]{16}")
+"""Tag of an image that nobody seemed to need on that day."""
 _MEASURED = {"architecture": "amd64", "os": "linux"}
 """Which part of an index stands for all of it in size and age."""
 
 
 class OciRegistry:
-    """Asked anonymously. It keeps no times of its own, so an image is as old as its build, and it lists only what has a tag."""
+    """Asked anonymously. It lists only what has a tag, and keeps no times: a tag says since when an image has been marked."""
 
     has_locks = False
 
@@ -73,15 +76,21 @@ class OciRegistry:
         """As Registry. The bytes go when the registry's own garbage collection runs."""
         self._web.ask("DELETE", repository, f"manifests/{digest}", rights="delete")
 
+    def mark(self, repository: str, digest: str, moment: datetime) -> None:
+        """As Registry."""
+        self._tag(repository, digest, f"marked-{moment.astimezone(UTC):{_DAY}}-{_short(digest)}")
+
     def protect(self, repository: str, digest: str) -> bool:
         """As Registry."""
-        if found := self._manifest(repository, digest):
-            tag = _KEPT_TAG.format(digest.partition(":")[2][:16])
-            self._web.ask("PUT", repository, f"manifests/{tag}", content=found[0], content_type=found[1], rights="pull,push")
+        self._tag(repository, digest, f"kept-{_short(digest)}")
         return False
 
     def unprotect(self, repository: str, digest: str) -> None:
         """As Registry: there is nothing to do."""
+
+    def _tag(self, repository: str, digest: str, tag: str) -> None:
+        if found := self._manifest(repository, digest):
+            self._web.ask("PUT", repository, f"manifests/{tag}", content=found[0], content_type=found[1], rights="pull,push")
 
     def _tag_names(self, repository: str) -> list[str]:
         path, names = "tags/list", list[str]()
@@ -118,8 +127,7 @@ class OciRegistry:
         if parts := [part for part in manifest.get("manifests") or () if isinstance(part, Mapping)]:
             ours = next((part for part in parts if _is_measured(part)), parts[0])
             measured = self._document(repository, str(ours.get("digest"))) or {}
-        created = self._created(repository, measured)
-        return StoredImage(digest=digest, tags=tags, size=_size(measured), created=created, changed=created)
+        return StoredImage(digest=digest, tags=tags, size=_size(measured), created=self._created(repository, measured), changed=_marked(tags))
 
     def _created(self, repository: str, manifest: Mapping[str, Any]) -> datetime | None:
         config = manifest.get("config")
@@ -132,6 +140,17 @@ class OciRegistry:
         except ValueError:
             return None
         return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _marked(tags: Iterable[str]) -> datetime | None:
+    days = [found[1] for tag in tags if (found := _MARKED.fullmatch(tag))]
+    with suppress(ValueError):
+        return datetime.strptime(min(days), _DAY).replace(tzinfo=UTC) if days else None
+    return None
+
+
+def _short(digest: str) -> str:
+    return digest.partition(":")[2][:16]
 
 
 def _is_measured(part: Mapping[str, Any]) -> bool:

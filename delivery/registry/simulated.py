@@ -1,5 +1,6 @@
 """Registries of the simulated Azure: they have names and no service."""
 
+from datetime import datetime
 from typing import NoReturn
 
 from delivery.registry.errors import NotKnownError
@@ -41,6 +42,10 @@ class SimulatedRegistry:
     def delete(self, repository: str, digest: str) -> None:
         """Raises NotKnownError."""
         self._unknown(repository, digest)
+
+    def mark(self, repository: str, digest: str, moment: datetime) -> None:
+        """Raises NotKnownError."""
+        self._unknown(repository, digest, moment.isoformat())
 
     def protect(self, repository: str, digest: str) -> bool:
         """Raises NotKnownError."""

@@ -70,17 +70,18 @@ def _check_host(records: "Sequence[Record]", host: str | None) -> None:
 
 
 def _show(clean_up: "CleanUp") -> None:
+    from delivery.release import retention  # noqa: PLC0415 - as above
+
     if _head(clean_up):
         return
     for item in clean_up.protected:
         how = "lock" if clean_up.registry.has_locks else "tag"
         _say(f"  would {how} {item.repository}@{item.image.digest} ({item.why})")
+    for item in clean_up.marked:
+        _say(f"  would mark {item.repository}@{item.image.digest} (of no release; goes if it is none's in {retention.YOUNG.days} days either)")
     for item in clean_up.goes:
         _say(f"  would delete {item.repository}@{item.image.digest}, {decimal(item.image.size)} ({item.why})")
-    if clean_up.goes or clean_up.protected:
-        _say(f"  would delete {_amount(clean_up)}; --yes does it")
-    else:
-        _say("  nothing to do")
+    _say(f"  would delete {_amount(clean_up)}; --yes does it" if clean_up.goes else f"  nothing to delete{'; --yes does the rest' if _steps(clean_up) else ''}")
 
 
 def _carry_out(clean_up: "CleanUp", progress: Progress) -> None:
@@ -88,10 +89,10 @@ def _carry_out(clean_up: "CleanUp", progress: Progress) -> None:
 
     if _head(clean_up):
         return
-    steps, done = len(clean_up.protected) + len(clean_up.goes), 0
+    steps, done = _steps(clean_up), 0
     with progress.phase(f"cleaning {clean_up.host}", quiet_under=1) as phase:
         try:
-            for line in retention.carry_out(clean_up):
+            for line in retention.carry_out(clean_up, retention.now()):
                 _say(f"  {line}")
                 done += 1
                 phase.detail(f"{done} of {steps}")
@@ -108,11 +109,15 @@ def _head(clean_up: "CleanUp") -> bool:
     if clean_up.skipped:
         _say(f"  skipped: {clean_up.skipped}")
         return True
-    stays = (*clean_up.protected, *clean_up.stays)
+    stays = (*clean_up.protected, *clean_up.marked, *clean_up.stays)
     _say(f"  {_images(len(stays))} stay, {sum(item.needed for item in stays)} of them because of a release or a lock")
     for (repository, digest), why in clean_up.missing:
         _say(f"  gone already, so it cannot be brought back: {repository}@{digest} ({why})")
     return False
+
+
+def _steps(clean_up: "CleanUp") -> int:
+    return len(clean_up.protected) + len(clean_up.marked) + len(clean_up.goes)
 
 
 def _amount(clean_up: "CleanUp") -> str:

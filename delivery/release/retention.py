@@ -11,6 +11,7 @@ from delivery.release.record import Record
 
 YOUNG = timedelta(days=7)
 """An image that no release names may belong to a deployment under way, or to one whose record is yet to come."""
+_AGE_UNKNOWN = "of no release, but nobody knows how old it is"
 _ABOUT_ANOTHER = re.compile(r"sha256-([0-9a-f]{64})(\..+)?")
 """Tag of a signature or attestation: it names the image that it is about."""
 
@@ -35,6 +36,7 @@ class CleanUp:
 
     Attributes:
         protected: what stays and is not protected from others yet.
+        marked: what stays because nobody knows how old it is; from now on somebody does.
         stays: everything else that stays.
         missing: what should stay and is not there any more.
         skipped: why nothing is known of the registry; empty otherwise.
@@ -43,6 +45,7 @@ class CleanUp:
     host: str
     registry: Registry
     protected: list[Item] = field(default_factory=list)
+    marked: list[Item] = field(default_factory=list)
     stays: list[Item] = field(default_factory=list)
     goes: list[Item] = field(default_factory=list)
     missing: list[tuple[Place, str]] = field(default_factory=list)
@@ -72,8 +75,8 @@ def plan(records: Sequence[Record], kept: Mapping[Place, str], now: datetime, ho
     ]
 
 
-def carry_out(clean_up: CleanUp) -> Iterator[str]:
-    """Protects first, then deletes; a line for each image, after it is done.
+def carry_out(clean_up: CleanUp, now: datetime) -> Iterator[str]:
+    """Protects first, then marks, then deletes; a line for each image, after it is done.
 
     Raises:
         RegistryError: the registry refuses or went away; what was told is done, and running it again goes on from there.
@@ -83,6 +86,9 @@ def carry_out(clean_up: CleanUp) -> Iterator[str]:
         name = split_host(item.repository)[1]
         locked = registry.protect(name, item.image.digest)
         yield f"{'locked' if locked else 'tagged, since this registry has no locks'}: {item.repository}@{item.image.digest} ({item.why})"
+    for item in clean_up.marked:
+        registry.mark(split_host(item.repository)[1], item.image.digest, now)
+        yield f"marked: {item.repository}@{item.image.digest} (of no release; if it is none's in {YOUNG.days} days either, it goes)"
     for item in clean_up.goes:
         name = split_host(item.repository)[1]
         if item.image.locked:
@@ -123,7 +129,8 @@ def _of_repository(clean_up: CleanUp, repository: "_Repository") -> None:
     for digest, why in stays.items():
         item = Item(repository=repository.name, image=repository.images[digest], why=why, needed=digest in repository.needed)
         # What is young stays by itself; what a release needs is to be safe from others, too.
-        (clean_up.protected if item.needed and not repository.safe(digest) else clean_up.stays).append(item)
+        group = clean_up.protected if item.needed and not repository.safe(digest) else clean_up.marked if why == _AGE_UNKNOWN else clean_up.stays
+        group.append(item)
     clean_up.goes += [Item(repository=repository.name, image=repository.images[digest], why=why) for digest, why in goes.items()]
     clean_up.missing += [(place, why) for place, why in repository.known.kept.items() if place[0] == repository.name and place[1] not in repository.images]
 
@@ -184,7 +191,7 @@ class _Repository:
             return why
         if image.held or image.locked:
             return "locked by somebody"
-        return f"of no release, but younger than {YOUNG.days} days" if image.changed else "of no release, but nobody knows how old it is"
+        return f"of no release, but younger than {YOUNG.days} days" if image.changed else _AGE_UNKNOWN
 
     def _keep_parts(self, digest: str, stays: dict[str, str], goes: dict[str, str]) -> None:
         contents = self._read(digest)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from delivery.registry import Contents, RegistryError, StoredImage
 
@@ -51,6 +52,11 @@ class MemoryRegistry:
         self.stored[repository, digest] = replace(image, locked=True) if self.has_locks else replace(image, tags=(*image.tags, f"kept-{digest[7:23]}"))
         self.done.append(f"protect {digest}")
         return self.has_locks
+
+    def mark(self, repository: str, digest: str, moment: datetime) -> None:
+        image = self.stored[repository, digest]
+        self.stored[repository, digest] = image if self.has_locks else replace(image, changed=image.changed or moment)
+        self.done.append(f"mark {digest}")
 
     def unprotect(self, repository: str, digest: str) -> None:
         self.stored[repository, digest] = replace(self.stored[repository, digest], locked=False)

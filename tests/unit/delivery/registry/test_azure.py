@@ -66,6 +66,7 @@ def test_a_simulated_registry_knows_nothing():
         lambda: registry.image("digits", NOWHERE),
         lambda: registry.contents("digits", NOWHERE),
         lambda: registry.delete("digits", NOWHERE),
+        lambda: registry.mark("digits", NOWHERE, PUSHED),
         lambda: registry.protect("digits", NOWHERE),
         lambda: registry.unprotect("digits", NOWHERE),
     ):
@@ -104,6 +105,7 @@ def test_what_is_not_there_is_no_error(fake: FakeRegistry, registry: AzureRegist
     assert (registry.tags("letters"), registry.images("letters")) == ({}, [])
     registry.delete("digits", NOWHERE)
     registry.unprotect("digits", NOWHERE)
+    registry.mark("digits", NOWHERE, PUSHED)
 
 
 def test_contents_are_read_from_the_manifest(fake: FakeRegistry, registry: AzureRegistry):

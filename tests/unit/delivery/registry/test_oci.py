@@ -1,5 +1,5 @@
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
@@ -51,7 +51,7 @@ def test_images_have_tags_size_and_the_time_of_their_build(fake: FakeRegistry, r
     assert set(found) == {first.digest, second.digest}
     assert found[first.digest].tags == ("a", "b")
     assert found[first.digest].size == first.size
-    assert (found[first.digest].created, found[first.digest].changed) == (OLD, OLD)
+    assert (found[first.digest].created, found[first.digest].changed) == (OLD, None)
     assert found[second.digest].created is None
     assert not found[first.digest].locked
 
@@ -132,6 +132,17 @@ def test_what_is_to_stay_gets_a_tag_where_there_are_no_locks(fake: FakeRegistry,
     assert registry.has("digits", digest)
     assert registry.protect("digits", NOWHERE) is False
     assert registry.tags("digits") == {f"kept-{digest[7:23]}": digest}
+
+
+def test_since_when_an_image_is_marked_is_a_tag_and_the_first_one_counts(fake: FakeRegistry, registry: Registry):
+    digest = fake.publish("digits", image(b"app"), "a", "marked-20269999-0123456789abcdef")
+    assert registry.images("digits")[0].changed is None
+    del fake.repositories["digits"].tags["marked-20269999-0123456789abcdef"]
+    for day in (OLD, OLD + timedelta(days=1)):
+        registry.mark("digits", digest, day)
+    (stored,) = registry.images("digits")
+    assert stored.tags == ("a", f"marked-20260102-{digest[7:23]}", f"marked-20260103-{digest[7:23]}")
+    assert stored.changed == datetime(2026, 1, 2, tzinfo=UTC)
 
 
 def test_an_anonymous_token_is_fetched_once_per_repository(fake: FakeRegistry, registry: Registry):

@@ -72,7 +72,7 @@ def test_done_it_is_gone_and_a_second_run_has_nothing_to_do(checkout: Path, fake
     assert f"  deleted: {fake.host}/digits@{digests[0]} (release" in said
     assert "the bytes go when the registry collects its garbage (docs/retention.md)" in said
     assert list(fake.repositories["digits"].manifests) == digests[2:]
-    assert run().rstrip().endswith("nothing to do")
+    assert run().rstrip().endswith("nothing to delete")
     assert run("--yes").rstrip().endswith("nothing to delete")
 
 
@@ -82,13 +82,16 @@ def test_a_release_whose_image_is_gone_is_told(checkout: Path, fake: FakeRegistr
     assert f"  gone already, so it cannot be brought back: {fake.host}/digits@{digests[0]} (release {release(0).id} of dev)" in run()
 
 
-def test_an_image_of_no_release_goes_when_it_is_old(checkout: Path, fake: FakeRegistry, monkeypatch: pytest.MonkeyPatch):
+def test_an_image_of_no_release_is_marked_and_goes_a_week_later(checkout: Path, fake: FakeRegistry, monkeypatch: pytest.MonkeyPatch):
     deploy(checkout, fake, 1)
     stray = fake.publish("digits", image(b"stray"), "stray")
-    monkeypatch.setattr(retention, "now", lambda: OLD + timedelta(days=6))
-    assert stray not in run()
-    monkeypatch.setattr(retention, "now", lambda: OLD + timedelta(days=9))
-    assert f"would delete {fake.host}/digits@{stray}" in run()
+    monkeypatch.setattr(retention, "now", lambda: OLD)
+    said = run()
+    assert f"  would mark {fake.host}/digits@{stray} (of no release; goes if it is none's in 7 days either)\n  nothing to delete; --yes does the rest" in said
+    assert f"marked: {fake.host}/digits@{stray}" in run("--yes")
+    assert run().rstrip().endswith("nothing to delete")
+    monkeypatch.setattr(retention, "now", lambda: OLD + timedelta(days=8))
+    assert f"deleted: {fake.host}/digits@{stray} (of no release, 8 days old)" in run("--yes")
 
 
 def failure(*arguments: str) -> str:

@@ -53,7 +53,7 @@ def test_old_releases_go_and_kept_ones_stay(registry: MemoryRegistry):
         digest("older"): f"release {release(0).id} of dev, older than those that are kept",
     }
     assert found.freed == 200
-    list(carry_out(found))
+    list(carry_out(found, NOW))
     assert list(registry.stored) == [("digits", digest("new"))]
 
 
@@ -71,10 +71,19 @@ def test_of_no_release_goes_what_is_older_than_seven_days(registry: MemoryRegist
     )
     found = clean(registry, [released("new")])
     assert reasons(found) == {digest("left over"): "of no release, 7 days old"}
-    assert {item.image.digest: item.why for item in found.stays} == {
-        digest("under way"): "of no release, but younger than 7 days",
-        digest("nobody knows"): "of no release, but nobody knows how old it is",
-    }
+    assert {item.image.digest: item.why for item in found.stays} == {digest("under way"): "of no release, but younger than 7 days"}
+    assert {item.image.digest: item.why for item in found.marked} == {digest("nobody knows"): "of no release, but nobody knows how old it is"}
+
+
+def test_where_nobody_keeps_times_the_first_clean_up_does():
+    registry = MemoryRegistry()
+    registry.add("digits", stored("stray", "a", changed=None), stored("new", "b", changed=None))
+    records = [released("new")]
+    (line,) = carry_out(clean(registry, records), NOW)
+    assert line == f"marked: {REPOSITORY}@{digest('stray')} (of no release; if it is none's in 7 days either, it goes)"
+    assert not list(carry_out(clean(registry, records), NOW))
+    (found,) = plan(records, kept(records, {}, {}), NOW + YOUNG, opener=lambda _: registry)
+    assert reasons(found) == {digest("stray"): "of no release, 7 days old"}
 
 
 def test_what_failed_is_no_release_and_may_be_tried_again(registry: MemoryRegistry):
@@ -93,7 +102,7 @@ def test_the_parts_of_an_index_stay_and_go_with_it(registry: MemoryRegistry):
     registry.add("digits", stored("kept", "a"), stored("old", "b"), stored("app"), stored("shared"), stored("older app"))
     found = clean(registry, [released("old", 0), released("kept", 1)])
     assert set(reasons(found)) == {digest("old"), digest("older app")}
-    list(carry_out(found))
+    list(carry_out(found, NOW))
     assert {name for _, name in registry.stored} == {digest("kept"), digest("app"), digest("shared")}
     assert all(registry.stored["digits", digest(name)].locked or not registry.has_locks for name in ("kept", "app", "shared"))
     assert all(registry.stored["digits", digest(name)].tags or registry.has_locks for name in ("kept", "app", "shared"))
@@ -128,11 +137,11 @@ def test_what_somebody_locked_stays():
 def test_what_we_locked_is_opened_when_its_time_is_over():
     registry = MemoryRegistry(has_locks=True)
     registry.add("digits", stored("old"))
-    list(carry_out(clean(registry, [released("old", 0)])))
+    list(carry_out(clean(registry, [released("old", 0)]), NOW))
     assert registry.stored["digits", digest("old")].locked
     registry.add("digits", stored("new"))
     registry.done.clear()
-    lines = list(carry_out(clean(registry, [released("old", 0), released("new", 1)])))
+    lines = list(carry_out(clean(registry, [released("old", 0), released("new", 1)]), NOW))
     assert registry.done == [f"protect {digest('new')}", f"unprotect {digest('old')}", f"delete {digest('old')}"]
     assert lines == [
         f"locked: {REPOSITORY}@{digest('new')} (release {release(1).id} of dev)",
@@ -144,14 +153,14 @@ def test_an_old_release_without_a_tag_is_found_and_a_kept_one_gets_one():
     registry = MemoryRegistry()
     registry.add("digits", stored("old"), stored("new"))
     found = clean(registry, [released("old", 0), released("new", 1)])
-    assert next(carry_out(found)).startswith(f"tagged, since this registry has no locks: {REPOSITORY}@{digest('new')}")
+    assert next(carry_out(found, NOW)).startswith(f"tagged, since this registry has no locks: {REPOSITORY}@{digest('new')}")
     assert set(reasons(found)) == {digest("old")}
 
 
 def test_a_second_run_has_nothing_to_do(registry: MemoryRegistry):
     records = [released("old", 0), released("new", 1)]
     registry.add("digits", stored("old", "a"), stored("new", "b"))
-    list(carry_out(clean(registry, records)))
+    list(carry_out(clean(registry, records), NOW))
     again = clean(registry, records)
     assert (again.goes, again.protected) == ([], [])
 
@@ -165,12 +174,12 @@ def test_a_run_that_is_cut_off_goes_on_with_the_next():
     registry = MemoryRegistry(has_locks=True, fails_at=digest("two"))
     registry.add("digits", stored("one"), stored("two"), stored("new", locked=True))
     records = [released("one", 0), released("two", 1), released("new", 2)]
-    steps = carry_out(clean(registry, records))
+    steps = carry_out(clean(registry, records), NOW)
     assert digest("one") in next(steps)
     with pytest.raises(RegistryError, match="refuses to delete"):
         next(steps)
     registry.fails_at = ""
-    list(carry_out(clean(registry, records)))
+    list(carry_out(clean(registry, records), NOW))
     assert [name for _, name in registry.stored] == [digest("new")]
 
 
@@ -219,7 +228,7 @@ def test_whatever_was_released_nothing_that_is_needed_goes(
         registry.add("digits", stored(name, *tags, changed=NOW - timedelta(days=days), locked=locked and has_locks))
     before = dict(registry.stored)
     found = plan(records, must_stay, NOW, opener=lambda _: registry)[0]
-    list(carry_out(found))
+    list(carry_out(found, NOW))
 
     gone = {image for _, image in before} - {image for _, image in registry.stored}
     assert gone == set(reasons(found))

@@ -9,14 +9,14 @@ from typing import Any
 
 from delivery.errors import DeliveryError
 from delivery.git import Git, GitError
+from delivery.release.record import one_line
 from model_store import Lock, ModelStoreError, read_lock
 from model_store.documents import parse
 from model_store.lock import exclusive
 
 _REMOTE = "origin"
 _PUSH_SECONDS = 120.0
-_ABSENT = "0" * 40
-_PIPELINE_USERS = ("GITHUB_ACTOR", "BUILD_REQUESTEDFOREMAIL", "BUILD_REQUESTEDFOR")
+_PIPELINE_USERS = ("GITHUB_ACTOR", "BUILD_REQUESTEDFOR")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,10 +135,10 @@ class Desk:
         if not self._way.pull_request:
             return prepared
         branch = prepared.branch
-        pushed = self._git.run("push", "--quiet", _REMOTE, f"refs/heads/{branch}:refs/heads/{branch}", seconds=_PUSH_SECONDS)
-        if pushed.code:
-            reason = " ".join(pushed.errors.split())
-            raise DeliveryError(f"the branch {branch} has the commit, but {_REMOTE} did not take it: {reason}; push it with `git push {_REMOTE} {branch}`")
+        try:
+            self._push(prepared)
+        except GitError as error:
+            raise DeliveryError(f"the branch {branch} has the commit here, but it is not on {_REMOTE}: {error}") from error
         from delivery.forge import open_pull_request  # noqa: PLC0415 - brings HTTP
 
         try:
@@ -164,8 +164,33 @@ class Desk:
     def _check_branch(self, name: str) -> None:
         if self._git.ask("check-ref-format", "--branch", name) is None:
             raise DeliveryError(f"--branch was {name!r}, which git does not take for a branch's name")
-        if self._git.ask("rev-parse", "--verify", "--quiet", f"refs/heads/{name}") is not None:
+        there = self._git.ask("rev-parse", "--verify", "--quiet", f"refs/heads/{name}")
+        # That of a pull request is a proposal, which a newer one takes the place of.
+        replaceable = self._way.pull_request and name != self._git.ask("branch", "--show-current")
+        if there and not (replaceable and self._is_proposal(there)):
             raise DeliveryError(f"there is a branch {name} already; name another with --branch, or delete it: git branch --delete --force {name}")
+
+    def _is_proposal(self, commit: str) -> bool:
+        """Whether all that a branch brings is a changed lock."""
+        base = self._git.ask("merge-base", "HEAD", commit)
+        return base is not None and set(self._git.tell("diff", "--name-only", base, commit).splitlines()) <= {self._path}
+
+    def _push(self, prepared: Prepared) -> None:
+        """Pushes the branch in place of an earlier proposal of that name; one that says the same stays, with what was said about it."""
+        ref = f"refs/heads/{prepared.branch}"
+        answer = self._git.run("ls-remote", _REMOTE, ref, seconds=_PUSH_SECONDS)
+        if answer.code:
+            raise GitError(" ".join(answer.errors.split()))
+        there = answer.text.partition("\t")[0]
+        if there:
+            self._git.tell("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", _REMOTE, ref)
+            if not self._is_proposal(there):
+                raise GitError(f"that branch has more there than a changed {self._path}; merge or delete it, or name another with --branch")
+            if self._git.ask("rev-parse", f"{there}:{self._path}") == self._git.tell("rev-parse", f"{prepared.commit}:{self._path}"):
+                return
+        pushed = self._git.run("push", "--quiet", f"--force-with-lease={ref}:{there}", _REMOTE, f"{prepared.commit}:{ref}", seconds=_PUSH_SECONDS)
+        if pushed.code:
+            raise GitError(" ".join(pushed.errors.split()))
 
     def _check_ours(self, services: Collection[str]) -> None:
         before = parse(Lock, self._before, self._path).services if self._before else {}
@@ -191,7 +216,8 @@ class Desk:
             tree = self._git.tell("write-tree", environment=index)
         signed = ["-S"] if self._git.ask("config", "--type=bool", "commit.gpgSign") == "true" else []
         commit = self._git.tell("commit-tree", *signed, *_words(message), "-p", "HEAD", tree)
-        self._git.tell("update-ref", f"refs/heads/{branch}", commit, _ABSENT)
+        # Git refuses it where somebody has the branch checked out.
+        self._git.tell("branch", "--no-track", *(["--force"] if self._way.pull_request else []), branch, commit)
         if self._before is None:
             self._lock.unlink()
         else:
@@ -201,9 +227,8 @@ class Desk:
 
 def who(folder: Path) -> str:
     """Who is at work, as people know them: a pipeline's user, else git's."""
-    git = Git(folder)
-    found = [*(os.environ.get(name) for name in _PIPELINE_USERS), git.ask("config", "user.email"), git.ask("config", "user.name")]
-    return next((" ".join(name.split()) for name in found if name and name.strip()), "unknown")
+    found = (*(os.environ.get(name) for name in _PIPELINE_USERS), Git(folder).ask("config", "user.name"), os.environ.get("USER"))
+    return next((text for name in found if name and (text := one_line(name))), "unknown")
 
 
 def _words(message: Message) -> list[str]:

@@ -20,11 +20,12 @@ _FROM_ALTERNATIVES = ("iptables", "iptables-save", "iptables-restore", "ip6table
 
 
 class DebianPrograms:
-    """containerd, runc, CNI plugins, the OCI registry, ip, iptables and mmdebstrap, with the libraries that the machine lacks."""
+    """Programs with the libraries that the machine lacks; by default containerd, runc, CNI plugins, the OCI registry, ip, iptables and mmdebstrap."""
 
-    def __init__(self, cache: Path) -> None:
+    def __init__(self, cache: Path, packages: tuple[str, ...] = _PACKAGES) -> None:
         self._cache = cache
-        key = hashlib.sha256(f"{_PACKAGES} {_release()}".encode()).hexdigest()[:16]
+        self._packages = packages
+        key = hashlib.sha256(f"{packages} {_release()}".encode()).hexdigest()[:16]
         self.root = cache / "tools" / f"debian-{key}"
 
     @property
@@ -66,7 +67,7 @@ class DebianPrograms:
         partial = self.root.with_name(f"{self.root.name}.{os.getpid()}.partial")
         for package in sorted(downloads.glob("*.deb")):
             run(["dpkg-deb", "-x", str(package), str(partial)], log=self._log("unpack"), what=f"unpacking {package.name}")
-        for name in _FROM_ALTERNATIVES:
+        for name in _FROM_ALTERNATIVES if "iptables" in self._packages else ():
             (partial / "usr" / "sbin" / name).symlink_to("xtables-nft-multi")
         partial.rename(self.root)
         shutil.rmtree(downloads)
@@ -81,7 +82,7 @@ class DebianPrograms:
             "--no-install-recommends",
             "-o",
             f"Dir::Cache::archives={downloads}",
-            *_PACKAGES,
+            *self._packages,
         ]
         try:
             run(command, log=self._log("download"), what="fetching the Debian packages")

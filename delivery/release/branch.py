@@ -17,6 +17,7 @@ _PUSH_SECONDS = 60.0
 _NOBODY = {f"GIT_{role}_{part}": value for role in ("AUTHOR", "COMMITTER") for part, value in (("NAME", "converge"), ("EMAIL", "converge@localhost"))}
 # What git and forges say of a push that only came at the wrong moment. Everything else that is refused will be refused again.
 _LOST_A_RACE = ("[rejected]", "cannot lock ref", ".lock': File exists", "failed to update ref", "incorrect old value", "reference already exists")
+_NAME_TAKEN = f"cannot create '{_LOCAL}'"
 _NOISE = ("hint:", "error: failed to push some refs", "To ")
 _ALWAYS_SAID = ("fatal: Could not read from remote repository", "Please make sure you have the correct access rights", "and the repository exists")
 # A user's settings that would write beside the temporary index, start work in the background, or change what is in a commit.
@@ -61,12 +62,14 @@ class Branch:
         remote: where it is shared; without one the repository's own branch is all there is.
         own_folder: a folder of ours in the repository, the same one for all its worktrees.
         partial: this clone leaves files out until somebody reads them.
+        shallow: this clone has the newest commits only, as pipelines do.
     """
 
     git: Git
     remote: str | None
     own_folder: Path
     partial: bool
+    shallow: bool
 
     @classmethod
     def of(cls, checkout: Path, remote: str) -> "Branch":
@@ -79,7 +82,8 @@ class Branch:
             raise DeliveryError(f"git does not read {checkout}; do as it says:\n{asked.errors.strip()}")
         shared = git.ask("config", "--get", f"remote.{remote}.url") is not None
         partial = git.ask("config", "--type=bool", "--get", f"remote.{remote}.promisor") == "true"
-        return cls(git, remote if shared else None, (checkout / asked.text).resolve() / "converge", partial)
+        shallow = git.ask("rev-parse", "--is-shallow-repository") == "true"
+        return cls(git, remote if shared else None, (checkout / asked.text).resolve() / "converge", partial, shallow)
 
     @property
     def _tracking(self) -> str:
@@ -93,9 +97,10 @@ class Branch:
         """
         if self.remote is None:
             return
-        answer = self.git.run("fetch", *_ALONE, self.remote, f"+{_LOCAL}:{self._tracking}", seconds=_FETCH_SECONDS)
+        depth = ("--depth", "1") if self.shallow else ()
+        answer = self.git.run("fetch", *_ALONE, *depth, self.remote, f"+{_LOCAL}:{self._tracking}", seconds=_FETCH_SECONDS)
         if answer.code and "couldn't find remote ref" not in answer.errors.casefold():
-            raise _lost(answer.errors, _reason(answer)) or UnansweredError(_reason(answer))
+            raise _failure(answer, answer.errors)
         if self.partial:
             self._fetch_left_out(self.remote)
 
@@ -107,7 +112,7 @@ class Branch:
         if wanted := [line.removeprefix("?") for line in listed if line.startswith("?")]:
             answer = self.git.run("fetch", *_ALONE, "--no-filter", "--stdin", remote, stdin="\n".join([*wanted, ""]).encode(), seconds=_FETCH_SECONDS)
             if answer.code:
-                raise UnansweredError(_reason(answer))
+                raise _failure(answer, answer.errors)
 
     def tip(self) -> str | None:
         """The newest commit that is known; None before the first."""
@@ -166,7 +171,7 @@ class Branch:
         if self.remote is None:
             answer = self.git.run("update-ref", "-m", "converge: release", _LOCAL, commit, parent or "0" * len(commit))
             if answer.code:
-                raise MovedError(_reason(answer))
+                raise _failure(answer, _LOST_A_RACE[0] + answer.errors)
             return
         alone = ("--no-verify", "--no-signed", "--no-follow-tags", "--no-recurse-submodules")
         answer = self.git.run("push", "--porcelain", *alone, self.remote, f"{commit}:{_LOCAL}", seconds=_PUSH_SECONDS)
@@ -174,12 +179,17 @@ class Branch:
             # git does it only for branches that the clone fetches anyway; a pipeline's often fetches one.
             self.git.tell("update-ref", self._tracking, commit)
             return
-        said = f"{answer.text}\n{answer.errors}"
-        raise _lost(said, _reason(answer)) or (RefusedError if "[remote rejected]" in said else UnansweredError)(_reason(answer))
+        raise _failure(answer, f"{answer.text}\n{answer.errors}")
 
 
-def _lost(said: str, reason: str) -> MovedError | None:
-    return MovedError(reason) if any(words in said for words in _LOST_A_RACE) else None
+def _failure(answer: Answer, said: str) -> DeliveryError:
+    """Whether another try may help, by what git and the remote said."""
+    if _NAME_TAKEN in said:
+        return RefusedError(f"there are branches named {NAME}/..., beside which git can have none named {NAME}; rename them")
+    reason = _reason(answer)
+    if any(words in said for words in _LOST_A_RACE):
+        return MovedError(reason)
+    return RefusedError(reason) if "[remote rejected]" in said else UnansweredError(reason)
 
 
 def _reason(answer: Answer) -> str:

@@ -2,7 +2,8 @@
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,11 +17,13 @@ from delivery.release import show as words
 from delivery.release.clean import clean
 from delivery.release.ledger import Ledger, running
 from delivery.release.record import Record
+from local_azure.progress import Progress
 
 app = typer.Typer(no_args_is_help=True, help="Releases: what every deployment brought, what ran when, and the way on or back.")
 app.command()(clean)
 
 _LIMIT = 20
+_LONG_SECONDS = 5.0
 
 Json = Annotated[bool, typer.Option("--json", help="For programs.")]
 Stack = Annotated[str | None, typer.Argument(metavar="[STACK]", help="All stacks by default.")]
@@ -37,7 +40,8 @@ def list_(
     if everything and limit is not None:
         raise DeliveryError("--all and --limit say two things; give one of them")
     ledger = Ledger.of(Path.cwd())
-    records = ledger.records(stack)
+    with _phase("asking for the releases"):
+        records = ledger.records(stack)
     _warn(ledger)
     shown = records if everything else records[: limit or _LIMIT]
     if as_json:
@@ -58,7 +62,8 @@ def show(
 ) -> None:
     """Show everything that is known about a release."""
     ledger = Ledger.of(Path.cwd())
-    record = ledger.find(stack, release)
+    with _phase("asking for the releases"):
+        record = ledger.find(stack, release)
     _warn(ledger)
     if as_json:
         _print_json(record.model_dump(mode="json"))
@@ -75,7 +80,8 @@ def at(
     """Show what every service ran at a time."""
     moment = _moment(time)
     ledger = Ledger.of(Path.cwd())
-    records = ledger.records(stack)
+    with _phase("asking for the releases"):
+        records = ledger.records(stack)
     _warn(ledger)
     if not records:
         raise DeliveryError(f"no release{f' of stack {stack}' if stack else ''} is recorded, so it is not known what ran")
@@ -92,7 +98,8 @@ def at(
 def push() -> None:
     """Push the records that could not be pushed when they were made; the next deployment does it, too."""
     ledger = Ledger.of(Path.cwd())
-    written = ledger.push_kept()
+    with _phase("pushing"):
+        written = ledger.push_kept()
     _, unreadable = ledger.kept.records()
     for path, reason in unreadable.items():
         _note(f"{path} is left where it is: {reason}")
@@ -136,7 +143,15 @@ def _present(records: Sequence[Record]) -> Mapping[str, bool | None]:
     # Asks registries, whose clients take a while to import: not for `converge --help`.
     from delivery.release.images import present  # noqa: PLC0415
 
-    return present(records)
+    with _phase("asking registries for the images"):
+        return present(records)
+
+
+@contextmanager
+def _phase(title: str) -> Iterator[None]:
+    """Shown while it runs; it leaves a line only when it took long."""
+    with Progress(Console(stderr=True)) as progress, progress.phase(title, quiet_under=_LONG_SECONDS):
+        yield
 
 
 def _warn(ledger: Ledger) -> None:

@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from pydantic import ValidationError
 
 from delivery.errors import DeliveryError
-from delivery.release.record import STACK_PATTERN, Record
+from delivery.release.record import ID_PATTERN, STACK_PATTERN, Record
 from model_store import ModelStoreError
 from model_store.documents import parse
 
 SCHEMA_VERSION: int = Record.model_fields["schema_version"].default
-_NAME = re.compile(rf"({STACK_PATTERN.strip('^$')})/([^/]+)\.json")
+_NAME = re.compile(rf"{STACK_PATTERN.strip('^$')}/{ID_PATTERN.strip('^$')}\.json")
 _NEWER = re.compile(rb'"schema_version"\s*:\s*([0-9]+)')
 
 

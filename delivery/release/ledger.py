@@ -17,7 +17,7 @@ from tenacity import (
 )
 
 from delivery.errors import DeliveryError
-from delivery.release.branch import AgainError, Branch, MovedError
+from delivery.release.branch import NAME, AgainError, Branch, MovedError, RefusedError
 from delivery.release.files import after, is_record, newest_first, path_of, read
 from delivery.release.kept import Kept
 from delivery.release.readme import PATH as README
@@ -161,6 +161,8 @@ class Ledger:
         self.branch.fetch()
         tip = self.branch.tip()
         known, _ = self._known(tip)
+        if tip and not known and (others := [path for path in self.branch.blobs(tip) if path != README]):
+            raise RefusedError(f"the branch {NAME} holds no release but {others[0]}; releases are recorded on a branch of their own, so rename that one")
         pending = self._pending(own)
         placed = _place(pending, known)
         new = {path_of(record): record for record in placed if path_of(record) not in known}

@@ -12,7 +12,7 @@ from model_store.documents import Document, Sha256, Text
 from model_store.manifest import Moment, Name
 
 ID_PATTERN = r"^[0-9]{8}T[0-9]{6}Z(-[0-9]+)?$"
-STACK_PATTERN = r"^[A-Za-z0-9_.-]{1,100}$"
+STACK_PATTERN = r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$"
 _MOST_REASON = 3500
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 

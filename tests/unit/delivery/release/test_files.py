@@ -32,7 +32,7 @@ services = st.builds(
 records = st.builds(
     Record,
     id=st.builds(lambda moment, number: id_of(moment) + (f"-{number}" if number else ""), moments, st.integers(0, 30)),
-    stack=st.from_regex(r"[A-Za-z0-9_.-]{1,20}", fullmatch=True),
+    stack=st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,20}", fullmatch=True),
     outcome=st.sampled_from(Outcome),
     reason=st.text(max_size=200),
     started_at=moments,
@@ -82,12 +82,15 @@ def test_suffixes_are_counted():
     ("path", "expected"),
     [
         ("dev/20261124T231847Z.json", True),
-        ("dev/notes.json", True),
+        ("dev/20261124T231847Z-2.json", True),
+        ("dev/notes.json", False),
+        (".git/20261124T231847Z.json", False),
+        ("../20261124T231847Z.json", False),
         ("dev/notes.md", False),
         ("README.md", False),
         ("x.json", False),
-        ("a/b/c.json", False),
-        ("a b/c.json", False),
+        ("a/b/20261124T231847Z.json", False),
+        ("a b/20261124T231847Z.json", False),
     ],
 )
 def test_which_files_should_hold_records(path: str, expected: bool):

@@ -187,6 +187,17 @@ class TestClones:
         assert pipeline.records() == opened.records() == [release(5), release()]
         assert is_linear(bare)
 
+    def test_one_of_one_commit_stays_small(self, bare: Path, opened: Ledger):
+        for minute in range(3):
+            opened.write(release(minute))
+        folder = clone(bare, "pipeline", "--depth", "1")
+        pipeline = ledger(folder)
+        assert len(pipeline.records()) == 3
+        assert git(folder, "rev-list", "--count", "refs/remotes/origin/releases") == "1"
+        pipeline.write(release(5))
+        assert git(bare, "rev-list", "--count", "releases") == "4"
+        assert is_linear(bare)
+
     def test_one_without_files_asks_for_all_records_at_once(self, bare: Path, opened: Ledger, monkeypatch: pytest.MonkeyPatch):
         """Each of a thousand records would be fetched by itself."""
         git(bare, "config", "uploadpack.allowFilter", "true")
@@ -392,6 +403,23 @@ class TestTrouble:
         assert opened.kept.records() == ([release()], {})
         hook.unlink()
         assert opened.push_kept() == [Written(release(), pushed=True)]
+
+    @pytest.mark.parametrize("shared", [True, False])
+    def test_branches_named_like_folders(self, bare: Path, checkout: Path, before_push: BeforePush, shared: bool):
+        git(bare if shared else checkout, "update-ref", "refs/heads/releases/1.0", "main")
+        if not shared:
+            git(checkout, "remote", "remove", "origin")
+        tries = before_push(lambda: None)
+        problem = "there are branches named releases/..., beside which git can have none named releases; rename them"
+        assert ledger(checkout).write(release()) == Written(release(), pushed=False, problem=problem)
+        assert len(tries) == 1
+
+    def test_a_branch_of_somebody_else(self, bare: Path, opened: Ledger):
+        git(bare, "branch", "releases", "main")
+        problem = "the branch releases holds no release but file; releases are recorded on a branch of their own, so rename that one"
+        assert opened.write(release()) == Written(release(), pushed=False, problem=problem)
+        assert files(bare) == ["file"]
+        assert opened.records() == [release()]
 
     @pytest.mark.parametrize("after_push", [False, True])
     def test_killed(self, bare: Path, checkout: Path, monkeypatch: pytest.MonkeyPatch, after_push: bool):

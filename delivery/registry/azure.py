@@ -19,7 +19,7 @@ _AUDIENCE = "https://containerregistry.azure.net"
 _OPTIONS: dict[str, Any] = {"connection_timeout": 5, "read_timeout": 20, "retry_total": 3, "retry_backoff_max": 10, "timeout": 60}
 _MINUTES = 50 * 60
 _PULL = "AcrPull (with ABAC permissions: Container Registry Repository Reader)"
-_CHANGE = "AcrPush (with ABAC permissions: Container Registry Repository Writer)"
+_CHANGE = "Container Registry Repository Writer (or another with repositories/metadata/write; AcrPush does not have it)"
 _DELETE = "AcrDelete (with ABAC permissions: Container Registry Repository Contributor)"
 
 

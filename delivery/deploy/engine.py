@@ -35,12 +35,14 @@ class Run:
         hints: what the program said to its user, warnings included.
         answer: standard output.
         changes: how many resources per operation.
+        touched: type and name of the resources that were changed, or failed to be.
     """
 
     problem: str
     hints: tuple[str, ...]
     answer: str
     changes: Mapping[str, int]
+    touched: tuple[str, ...] = ()
 
 
 class Engine:
@@ -71,6 +73,17 @@ class Engine:
         run = self._run(["preview", "--json", "--show-sames"], watch)
         if run.problem:
             raise DeliveryError(f"the stack {self._stack!r} cannot be previewed:\n{run.problem}")
+        return run
+
+    def drift(self, at: Callable[[str], None]) -> Run:
+        """What a refresh would find; it is only looked, so the state stays as it is. The answer is the engine's JSON, with what does not differ.
+
+        Raises:
+            DeliveryError: the engine or a plugin refused, or something could not be reached.
+        """
+        run = self._run(["refresh", "--preview-only", "--json", "--show-sames"], _Watch(at, lambda _line: None))
+        if run.problem:
+            raise DeliveryError(f"the stack {self._stack!r} cannot be compared with what is there:\n{run.problem}")
         return run
 
     def update(self, at: Callable[[str], None], say: Callable[[str], None]) -> Run:
@@ -116,7 +129,8 @@ class Engine:
                 complaints.seek(0)
                 answer = output.read()
                 problem = watch.problem(answer) or _complaint(complaints.read()) or f"pulumi ended with exit code {process.returncode}"
-        return Run(problem=self._advised(problem) if process.returncode else "", hints=tuple(watch.hints), answer=answer, changes=watch.changes)
+        told = self._advised(problem) if process.returncode else ""
+        return Run(problem=told, hints=tuple(watch.hints), answer=answer, changes=watch.changes, touched=tuple(watch.touched))
 
     def _advised(self, problem: str) -> str:
         """The engine's words, and what to do where it does not say so itself."""
@@ -155,6 +169,7 @@ class _Watch:
     say: Callable[[str], None]
     hints: list[str] = field(default_factory=list)
     changes: dict[str, int] = field(default_factory=dict)
+    touched: list[str] = field(default_factory=list)
     _events: list[dict[str, Any]] = field(default_factory=list)
     _open: dict[str, str] = field(default_factory=dict)
     _done: int = 0
@@ -180,6 +195,7 @@ class _Watch:
             self._done += 1
             self._open.pop(metadata["urn"], None)
             if _changes(metadata):
+                self.touched.append(_short(metadata["urn"]))
                 failed = "failed to " if "resOpFailedEvent" in event else ""
                 self.say(f"    {failed}{metadata['op']:<8} {_short(metadata['urn'])}")
         elif diagnostic := event.get("diagnosticEvent"):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from delivery.errors import DeliveryError
 from delivery.release.record import SmokeResult
@@ -11,9 +12,9 @@ from delivery.smoke.golden import golden_requests
 from delivery.smoke.way import way_in
 from local_azure.progress import Progress
 from model_store import LockedModel
-from settings.files import of_file
-from settings.messages import SettingsError
-from settings.schema import StackSettings
+
+if TYPE_CHECKING:
+    from settings.schema import StackSettings
 
 _SECONDS = 10.0
 
@@ -73,8 +74,11 @@ def failures(results: Mapping[str, SmokeResult]) -> list[str]:
     return [f"{name}: {check.name}: {check.text}" for name, result in sorted(results.items()) for check in result.checks if check.passed is False]
 
 
-def settings_of(checkout: Path, stack: str) -> StackSettings:
+def settings_of(checkout: Path, stack: str) -> "StackSettings":
     """What the stack's file says; raises DeliveryError with every problem of it."""
+    from settings.files import of_file  # noqa: PLC0415 - settings bring Pulumi, which takes long to import
+    from settings.messages import SettingsError  # noqa: PLC0415 - the same
+
     try:
         return of_file(checkout, stack)
     except SettingsError as error:

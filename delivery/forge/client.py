@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from time import sleep
 from typing import Any
 
 import httpx
@@ -51,7 +52,6 @@ class Forge:
     headers: Mapping[str, str] = field(repr=False)
     permission: Callable[[str], str]
     transport: httpx.BaseTransport | None = field(default=None, repr=False)
-    sleep: Callable[[float], None] = field(default=time.sleep, repr=False)
 
     def get(self, path: str, **query: str | int) -> Any:
         """The answer's JSON; raises ForgeError."""
@@ -68,15 +68,17 @@ class Forge:
 
     def answer(self, method: str, path: str, body: Any = None, query: Mapping[str, str | int] | None = None) -> tuple[Any, str]:
         """The answer's JSON, and the URL of the next page; raises as `send`."""
-        retrying = Retrying(retry=retry_if_exception_type(_PassingError), stop=stop_after_attempt(_ATTEMPTS), wait=_pause, sleep=self.sleep, reraise=True)
+        retrying = Retrying(retry=retry_if_exception_type(_PassingError), stop=stop_after_attempt(_ATTEMPTS), wait=_pause, sleep=sleep, reraise=True)
         try:
             return retrying(self._once, method, path, body, query)
         except _PassingError as error:
             raise DeliveryError(f"{self.name} did not answer {method} {_shown(path)} after {_ATTEMPTS} attempts: {error}") from error
 
     def _once(self, method: str, path: str, body: Any, query: Mapping[str, str | int] | None) -> tuple[Any, str]:
-        # A link to a next page is followed only to where the token belongs.
-        url = path if path.startswith(f"{self.url}/") else f"{self.url}{path}"
+        url = f"{self.url}{path}" if path.startswith("/") else path
+        if not url.startswith(f"{self.url}/"):
+            # A link to a next page is followed only to where the token belongs.
+            raise DeliveryError(f"{self.name} at {self.url} leads to {_shown(path)}, which gets no token")
         try:
             with httpx.Client(transport=self.transport, timeout=_SECONDS, headers=dict(self.headers)) as client:
                 found = client.request(method, url, json=body, params=query or None)

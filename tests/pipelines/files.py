@@ -72,8 +72,9 @@ def _github_job(file: str, name: str, job: dict[str, Any]) -> Job:
 
 
 def azure_pipeline(path: Path) -> dict[str, Any]:
-    """A file of Azure Pipelines with the templates that it names filled in."""
-    return _filled(yaml.safe_load(path.read_text()), {}, path)
+    """A pipeline of Azure Pipelines with its parameters' defaults, and the templates that it names, filled in."""
+    document = yaml.safe_load(path.read_text())
+    return _filled(document, {parameter["name"]: parameter["default"] for parameter in document.pop("parameters", [])}, path)
 
 
 def azure_pipelines() -> list[Path]:

@@ -43,14 +43,16 @@ class LockChange:
     def title(self) -> str:
         """As `digits v1 -> v2`."""
         model = self.after.model
-        return Comparison(self.before.model, model).title if self.before else f"nothing -> {model.name} v{model.version}"
+        if self.before is None:
+            return f"nothing -> {model.name} v{model.version}"
+        return f"{model.name} v{model.version}" if self.before.model == model else Comparison(self.before.model, model).title
 
     def lines(self) -> list[str]:
         """What changed, the first line being the summary."""
         model = self.after.model
         if not self.changed:
             return [f"{self.path}: service {self.service} runs {model.name} v{model.version} already, nothing changed"]
-        summary = f"{self.path}: service {self.service}: {self.title}"
+        summary = f"{self.path}: service {self.service}: {self.title if self.before is None else Comparison(self.before.model, model).title}"
         if self.before is None:
             return [summary, *(f"metric {name}: {value:.6g}" for name, value in sorted(model.metrics.items())), *self._image(None), *self._pin()]
         return [summary, *Comparison(self.before.model, model).lines(), *self._image(self.before.image), *self._pin()]

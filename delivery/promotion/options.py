@@ -1,7 +1,7 @@
 """Options of every command that changes a lock, and how such a command says what became of it."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -21,12 +21,13 @@ def message(stack: str, what: str, changes: Sequence["LockChange"], reason: str)
     """What the commit says: what, from, to, why, and what the gates compared.
 
     Args:
-        what: said instead of the versions, where that is more.
+        what: said before the versions.
     """
     changed = [change for change in changes if change.changed]
     titles = ", ".join(change.title if change.after.model.name == change.service else f"{change.service}: {change.title}" for change in changed)
+    title = f"{what} ({titles})" if what and titles else what or titles
     details = [f"{change.service}: {line}" for change in changed for line in [*change.lines()[1:], *(change.gates.lines() if change.gates else [])]]
-    return Message(f"{stack}: {what or titles}", [*([f"reason: {reason}"] if reason else []), *details])
+    return Message(f"{stack}: {title}", [*([f"reason: {reason}"] if reason else []), *details])
 
 
 def handed_over(prepared: Prepared) -> str:
@@ -34,8 +35,3 @@ def handed_over(prepared: Prepared) -> str:
     if prepared.url:
         return f"pull request: {prepared.url}"
     return f"committed as {prepared.commit[:7]}{f' on {prepared.branch}' if prepared.branch else ''}"
-
-
-def as_json(changes: Sequence["LockChange"], prepared: Prepared | None) -> dict[str, Any]:
-    """Changes for programs."""
-    return {"changes": [change.as_json() for change in changes], **(prepared.as_json() if prepared else {})}

@@ -67,10 +67,10 @@ class StackRules:
         """
         delivery = self.settings.delivery
         metrics = gates.metrics(delivery.gates, before, after.model)
-        contract = gates.contract(self._misfits(service, after), self.service(service).app, after.model)
+        contract = gates.contract(self.misfits(service, after), "the app in its image" if after.image else self.service(service).app, after.model)
         return GateReport((*metrics, contract, *proofs, *([gates.reason(reason)] if delivery.reason_required else [])))
 
-    def _misfits(self, service: str, after: LockedService) -> list[str]:
+    def misfits(self, service: str, after: LockedService) -> list[str]:
         """Why the stack's update would refuse the lock."""
         from settings import agreement  # noqa: PLC0415 - as above
 

@@ -9,7 +9,7 @@ from typing import Any
 from delivery.why.asking import Said
 from delivery.why.origin import Commit, Origin
 
-_WIDTH = 12
+_WIDTH = 14
 _SHORT = 7
 
 
@@ -19,6 +19,8 @@ def lines(said: Said, origin: Origin | None) -> Iterator[str]:
     if origin is None:
         yield _none(said)
         return
+    if origin.by_model:
+        yield "The answer does not name its image, as those of older apps; this is the newest release with its model."
     for name, value in _rows(origin):
         yield f"{name:<{_WIDTH}}{value}"
     for doubt in origin.doubts:
@@ -58,8 +60,6 @@ def _none(said: Said) -> str:
 
 def _rows(origin: Origin) -> Iterator[tuple[str, str]]:
     record, service, model = origin.record, origin.service, origin.service.model
-    if origin.by_model:
-        yield "", "The answer does not name its image, as apps from before do; this is the newest release with its model."
     yield "release", f"{record.id} of {record.stack}, {_ran(origin)}"
     yield "service", origin.service_name
     yield "image", service.image
@@ -69,8 +69,8 @@ def _rows(origin: Origin) -> Iterator[tuple[str, str]]:
     yield "approved by", record.approved_by or "nobody had to"
     if record.reason and record.succeeded:
         yield "reason", record.reason
-    yield "request", record.pull_request or "not recorded"
-    yield "run", record.run or "none: by hand"
+    yield "pull request", record.pull_request or "not recorded"
+    yield "run", record.run or "by hand"
     yield "commit", _commit(origin.commits["commit"])
     yield "app commit", _commit(origin.commits["app"]) if "app" in origin.commits else "not recorded"
     yield "lock commit", _commit(origin.commits["lock"]) if "lock" in origin.commits else "not recorded"

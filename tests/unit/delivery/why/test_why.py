@@ -187,23 +187,23 @@ def test_a_service_is_traced_to_its_people_and_commits(checkout: Path, monkeypat
         f"{server.url}/v2/models/digits",
         f"  says: image {image('a')}; model digits version 13, sha256 {model().sha256}",
         "",
-        f"release     {record.id} of dev, since 2026-11-24 23:19 UTC; it runs now",
-        "service     digits",
-        f"image       localhost:18002/digits@{image('a')}",
-        "deployed by Ada Lovelace",
-        "approved by Grace",
-        "reason      promoted",
-        "request     https://forge/pull/7",
-        "run         https://forge/run/8",
-        f"commit      {head[:7]} first (A)",
-        f"app commit  {'c' * 40}, which this clone does not have: git fetch",
-        "lock commit not recorded",
-        f"model       digits version 13, sha256 {model().sha256}",
-        "metrics     accuracy 0.97",
-        "published   2026-11-24 23:18 UTC by Grace",
-        f"trained on  optdigits, 1,797 rows, sha256 {'e' * 64}",
-        "trained by  python -m training.train",
-        "trained at  abcdef1",
+        f"release       {record.id} of dev, since 2026-11-24 23:19 UTC; it runs now",
+        "service       digits",
+        f"image         localhost:18002/digits@{image('a')}",
+        "deployed by   Ada Lovelace",
+        "approved by   Grace",
+        "reason        promoted",
+        "pull request  https://forge/pull/7",
+        "run           https://forge/run/8",
+        f"commit        {head[:7]} first (A)",
+        f"app commit    {'c' * 40}, which this clone does not have: git fetch",
+        "lock commit   not recorded",
+        f"model         digits version 13, sha256 {model().sha256}",
+        "metrics       accuracy 0.97",
+        "published     2026-11-24 23:18 UTC by Grace",
+        f"trained on    optdigits, 1,797 rows, sha256 {'e' * 64}",
+        "trained by    python -m training.train",
+        "trained at    abcdef1",
     ]
 
 
@@ -218,7 +218,7 @@ def test_programs_get_everything(checkout: Path):
     assert (found["service"], found["found_by"], found["training"], found["also"], found["doubts"]) == ("digits", "image", None, [], [])
     assert found["until"] == (BEGAN + timedelta(minutes=6)).isoformat()
     assert found["commits"]["app"] == {"id": "c" * 40, "subject": None, "author": None}
-    assert "pinned      to release 20261101T000000Z by Ada: digits 13 confuses 4 and 9\n" in run("--digest", image("a")).stdout
+    assert "pinned        to release 20261101T000000Z by Ada: digits 13 confuses 4 and 9\n" in run("--digest", image("a")).stdout
 
 
 def test_an_image_of_no_release_is_told_with_what_the_service_says(checkout: Path):
@@ -238,7 +238,7 @@ def test_headers_of_an_older_app_are_traced_by_the_model_and_say_so(checkout: Pa
     result = run("--header-file", "headers")
     assert result.exit_code == 0
     assert "  says: nothing of its image; model (not named) version 13, sha256 " in result.stdout
-    assert "The answer does not name its image, as apps from before do; this is the newest release with its model." in result.stdout
+    assert "The answer does not name its image, as those of older apps; this is the newest release with its model." in result.stdout
 
 
 def test_a_record_that_waits_to_be_pushed_counts_and_a_stale_ledger_is_told(checkout: Path):

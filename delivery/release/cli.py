@@ -16,11 +16,15 @@ from delivery.errors import DeliveryError
 from delivery.release import show as words
 from delivery.release.clean import clean
 from delivery.release.ledger import Ledger, running
+from delivery.release.moves_cli import promote, rollback, unpin
 from delivery.release.record import Record
 from local_azure.progress import Progress
 
 app = typer.Typer(no_args_is_help=True, help="Releases: what every deployment brought, what ran when, and the way on or back.")
 app.command()(clean)
+app.command()(promote)
+app.command()(rollback)
+app.command()(unpin)
 
 _LIMIT = 20
 _LONG_SECONDS = 5.0

@@ -3,7 +3,6 @@
 import time
 from pathlib import Path
 
-import psutil
 import pytest
 
 from delivery.git import NO_ANSWER, Git, GitError, GitMissingError, without_credentials
@@ -51,12 +50,11 @@ def test_settings_go_before_the_repository_s(tmp_path: Path):
 
 
 def test_no_answer_ends_git_and_what_it_has_started(tmp_path: Path):
-    number = tmp_path / "pid"
+    """A helper that went on would hold the pipe, and the answer would come when it ends."""
     began = time.monotonic()
-    answer = Git(tmp_path, (f"alias.x=!echo $$ > {number}; sleep 60",)).run("x", seconds=0.5)
-    assert (answer.code, answer.errors) == (NO_ANSWER, "fatal: no answer within 0.5 s")
-    assert time.monotonic() - began < 10
-    assert not psutil.pid_exists(int(number.read_text()))
+    answer = Git(tmp_path, ("alias.x=!sleep 60; :",)).run("x", seconds=0.2)
+    assert (answer.code, answer.errors) == (NO_ANSWER, "fatal: no answer within 0.2 s")
+    assert time.monotonic() - began < 30
 
 
 def test_there_is_no_terminal_to_ask_at(tmp_path: Path):

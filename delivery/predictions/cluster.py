@@ -10,20 +10,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from delivery.errors import DeliveryError
-from delivery.predictions.pods import CONTAINER, OWNER, objects
+from delivery.predictions.pods import OWNER, objects
 from local_azure.progress import Phase, Progress
 
 _PREFIX = "converge-predictions-"
 _SECONDS = 60.0
 _START_SECONDS = 300.0
 _POLL_SECONDS = 0.5
+_LAST_LINES = 3
 _LEFT_BEHIND = timedelta(hours=1)
-_LOG_LINES = 5
 _HOPELESS = ("ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "CreateContainerConfigError", "CreateContainerError", "RunContainerError")
-_READ = (
-    "import json, os, pathlib; folder = pathlib.Path(os.environ.get('MODEL_DIR', '/srv/model')); "
-    "print(json.dumps({name: (folder / name).read_text() for name in ('manifest.json', 'golden.json') if (folder / name).is_file()}))"
-)
 
 
 @contextmanager
@@ -42,11 +38,6 @@ def pods(images: Mapping[str, str], memory: str, progress: Progress) -> Iterator
         yield namespace
     finally:
         _delete(namespace, progress)
-
-
-def model_files(namespace: str, pod: str) -> dict[str, str]:
-    """manifest.json and golden.json as they are in the pod's image, as far as they are there; raises DeliveryError."""
-    return json.loads(kubectl(["exec", "--namespace", namespace, pod, "--container", CONTAINER, "--", "python3", "-c", _READ]))
 
 
 def kubectl(arguments: Sequence[str], stdin: str = "", seconds: float = _SECONDS) -> str:
@@ -76,7 +67,7 @@ def _wait(namespace: str, count: int, phase: Phase) -> None:
         if len(ready) == count:
             return
         for pod in found:
-            _check(namespace, pod)
+            _check(pod)
         if time.monotonic() > until:
             states = "; ".join(f"{pod['metadata']['name']}: {_state(pod)}" for pod in found if pod not in ready)
             raise DeliveryError(f"not ready after {_START_SECONDS:.0f} s: {states}")
@@ -84,26 +75,28 @@ def _wait(namespace: str, count: int, phase: Phase) -> None:
         time.sleep(_POLL_SECONDS)
 
 
-def _check(namespace: str, pod: Mapping[str, Any]) -> None:
-    name, status = pod["metadata"]["name"], (pod["status"].get("containerStatuses") or [{}])[0]
-    image = pod["spec"]["containers"][0]["image"]
-    ended = (status.get("state") or {}).get("terminated")
-    if ended:
-        reason = ended.get("reason", "")
-        advice = "; give it more with --memory" if reason == "OOMKilled" else ""
-        log = " | ".join(kubectl(["logs", "--namespace", namespace, name, "--tail", str(_LOG_LINES)]).strip().splitlines())
-        raise DeliveryError(f"the {name} image, {image}, ended with exit code {ended.get('exitCode')} ({reason}){advice}: {log or 'without a word'}")
-    waiting = (status.get("state") or {}).get("waiting") or {}
-    if waiting.get("reason") in _HOPELESS:
-        raise DeliveryError(f"the {name} image, {image}, does not start: {waiting['reason']}: {waiting.get('message', '')}")
+def _check(pod: Mapping[str, Any]) -> None:
+    name, image = pod["metadata"]["name"], pod["spec"]["containers"][0]["image"]
+    for state in _states(pod):
+        if ended := state.get("terminated"):
+            reason, words = ended.get("reason", ""), " | ".join(str(ended.get("message", "")).strip().splitlines()[-_LAST_LINES:])
+            advice = "; give it more with --memory" if reason == "OOMKilled" else ""
+            raise DeliveryError(f"the {name} image, {image}, ended with exit code {ended.get('exitCode')} ({reason}){advice}: {words or 'without a word'}")
+        waiting = state.get("waiting") or {}
+        if waiting.get("reason") in _HOPELESS:
+            raise DeliveryError(f"the {name} image, {image}, does not start: {waiting['reason']}: {waiting.get('message', '')}")
+
+
+def _states(pod: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Of the pod's containers."""
+    return [status.get("state") or {} for status in pod["status"].get("containerStatuses") or ()]
 
 
 def _state(pod: Mapping[str, Any]) -> str:
     scheduled = _condition(pod, "PodScheduled")
-    status = (pod["status"].get("containerStatuses") or [{}])[0]
-    waiting = (status.get("state") or {}).get("waiting") or {}
     unscheduled = scheduled.get("message", "not scheduled") if scheduled.get("status") != "True" else ""
-    return unscheduled or waiting.get("reason") or "runs, and is not ready"
+    waiting = [reason for state in _states(pod) if (reason := (state.get("waiting") or {}).get("reason"))]
+    return unscheduled or ", ".join(waiting) or "runs, and is not ready"
 
 
 def _condition(pod: Mapping[str, Any], kind: str) -> dict[str, Any]:

@@ -5,12 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import httpx
-from pydantic import ValidationError
 
 from delivery.errors import DeliveryError
-from delivery.predictions.cluster import model_files, pods
+from delivery.predictions.cluster import pods
 from delivery.predictions.difference import Answer, Asked, Output, compared, wider
-from delivery.predictions.pods import NEW, OLD, PORT
+from delivery.predictions.pods import FILES_PORT, NEW, OLD, PORT
 from delivery.predictions.requests import Request, Samples, fits, flat, is_batched, requests_of
 from delivery.predictions.result import Predictions
 from delivery.predictions.sides import Side
@@ -23,6 +22,7 @@ from model_store.golden import Golden
 
 _SECONDS = 60.0
 _REACHED_SECONDS = 30.0
+_POLL_SECONDS = 0.2
 _AT_ONCE = 4
 
 
@@ -33,7 +33,7 @@ class _Running:
     side: Side
     model: str
     inputs: tuple[Tensor, ...]
-    golden: Golden | None
+    golden: Golden
     client: httpx.Client
 
 
@@ -58,44 +58,51 @@ def compare_images(sides: tuple[Side, Side], samples: Samples | None, memory: st
 
 
 def _running(way: Way, namespace: str, name: str, side: Side) -> _Running:
-    files = model_files(namespace, name)
+    unknown = DeployedModel(name="", version=0, sha256="")
+    app, files = (Deployed(namespace=namespace, service=name, port=port, image=side.image, model=unknown) for port in (PORT, FILES_PORT))
     where = f"of the {name} image, {side.label}"
     try:
-        manifest = parse(Manifest, files.get(layout.MANIFEST, "").encode(), f"{layout.MANIFEST} {where}")
-        golden = parse(Golden, files[layout.GOLDEN].encode(), f"{layout.GOLDEN} {where}") if layout.GOLDEN in files else None
+        with way.client(files, _SECONDS) as client:
+            manifest = parse(Manifest, _reached(client, layout.MANIFEST).content, f"{layout.MANIFEST} {where}")
+            golden = parse(Golden, _reached(client, layout.GOLDEN).content, f"{layout.GOLDEN} {where}")
     except ModelStoreError as error:
-        raise DeliveryError(str(error)) from error
-    model = DeployedModel(name=manifest.model, version=manifest.version, sha256=manifest.files[layout.MODEL].sha256)
-    client = way.client(Deployed(namespace=namespace, service=name, port=PORT, image=side.image, model=model), _SECONDS)
+        raise DeliveryError(f"the image cannot be compared, because it has no model from the store: {error}") from error
+    client = way.client(app, _SECONDS)
     return _Running(side, manifest.model, _inputs(client, manifest.model), golden, client)
 
 
 def _inputs(client: httpx.Client, model: str) -> tuple[Tensor, ...]:
     """What the app takes, which need not be what its model takes."""
+    answer = _reached(client, f"v2/models/{model}")
+    try:
+        return tuple(Tensor(name=tensor["name"], datatype=tensor["datatype"], shape=tuple(tensor["shape"])) for tensor in answer.json()["inputs"])
+    except (ValueError, LookupError, TypeError) as error:
+        raise DeliveryError(f"the answer to /v2/models/{model} is not that of the Open Inference Protocol: {error!r}") from error
+
+
+def _reached(client: httpx.Client, path: str) -> httpx.Response:
+    """An answer, once there is one: a pod that is ready is behind its Service a moment later."""
     until = time.monotonic() + _REACHED_SECONDS
     while True:
         try:
-            answer = client.get(f"v2/models/{model}")
+            answer = client.get(path)
             if answer.is_success:
-                return tuple(Tensor(name=tensor["name"], datatype=tensor["datatype"], shape=tuple(tensor["shape"])) for tensor in answer.json()["inputs"])
+                return answer
             problem = f"HTTP {answer.status_code}: {answer.text[:200]}"
         except httpx.TransportError as error:
             problem = f"{type(error).__name__}: {error}"
-        except (ValueError, LookupError, ValidationError) as error:
-            raise DeliveryError(f"the answer to /v2/models/{model} is not that of the Open Inference Protocol: {error}") from error
-        # A pod that is ready is behind its Service a moment later.
         if time.monotonic() > until:
-            raise DeliveryError(f"the pod with the model {model} is ready, but cannot be reached through the API server: {problem}")
-        time.sleep(0.2)
+            raise DeliveryError(f"/{path} of a pod that is ready cannot be had through the API server: {problem}")
+        time.sleep(_POLL_SECONDS)
 
 
 def _compare(old: _Running, new: _Running, samples: Samples | None) -> Predictions:
-    golden = [one.golden for one in (old, new) if one.golden]
+    golden = [old.golden, new.golden]
     requests = requests_of(golden, samples, new.inputs)
     usable = [request for request in requests if fits(request, old.inputs) and fits(request, new.inputs)]
     if not usable:
         said = "; ".join(f"{one.side.label} takes {', '.join(map(str, one.inputs))}" for one in (old, new))
-        raise DeliveryError(f"no request fits both images: {said}; give some with --samples" if requests else "there are no requests; give some with --samples")
+        raise DeliveryError(f"no request fits both images: {said}; give some with --samples")
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         before, after = (pool.map(lambda request, side=side: _ask(side, request), usable) for side in (old, new))
         asked = [Asked(request, *pair) for request, *pair in zip(usable, before, after, strict=True)]

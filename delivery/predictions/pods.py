@@ -4,8 +4,13 @@ from typing import Any
 
 OLD, NEW = "old", "new"
 PORT = 8080
+FILES_PORT = 8081
 OWNER = {"app.kubernetes.io/managed-by": "converge-predictions"}
-CONTAINER = "app"
+_FILES = (
+    "import http.server, os; os.chdir(os.environ.get('MODEL_DIR', '/srv/model')); "
+    f"http.server.ThreadingHTTPServer(('', {FILES_PORT}), http.server.SimpleHTTPRequestHandler).serve_forever()"
+)
+"""Serves what the image knows of its model. `kubectl exec` would do, and is a right that few have."""
 _USER = 65532
 _LIVES_SECONDS = 1800
 """A pod that nobody deletes ends by then."""
@@ -42,25 +47,9 @@ def _no_way_out(namespace: str) -> dict[str, Any]:
 
 
 def _pod(namespace: str, name: str, image: str, memory: str) -> dict[str, Any]:
-    probe = {"httpGet": {"path": "/v2/health/ready", "port": PORT}, "periodSeconds": 1, "timeoutSeconds": 2, "failureThreshold": 3}
-    container = {
-        "name": CONTAINER,
-        "image": image,
-        "ports": [{"containerPort": PORT}],
-        "resources": {
-            "requests": {"cpu": "100m", "memory": "128Mi", "ephemeral-storage": "64Mi"},
-            "limits": {"cpu": "1", "memory": memory, "ephemeral-storage": "256Mi"},
-        },
-        "readinessProbe": probe,
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "privileged": False,
-            "readOnlyRootFilesystem": True,
-            "runAsNonRoot": True,
-            "capabilities": {"drop": ["ALL"]},
-        },
-        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108 - the pod's own
-    }
+    app = {**_container("app", image, memory, PORT), "readinessProbe": _probe({"httpGet": {"path": "/v2/health/ready", "port": PORT}})}
+    files = {**_container("files", image, "128Mi", FILES_PORT), "readinessProbe": _probe({"tcpSocket": {"port": FILES_PORT}})}
+    files["command"] = ["python3", "-c", _FILES]
     spec = {
         "serviceAccountName": "nobody",
         "automountServiceAccountToken": False,
@@ -70,12 +59,37 @@ def _pod(namespace: str, name: str, image: str, memory: str) -> dict[str, Any]:
         # Nobody else asks them anything.
         "terminationGracePeriodSeconds": 1,
         "securityContext": {"runAsNonRoot": True, "runAsUser": _USER, "runAsGroup": _USER, "fsGroup": _USER, "seccompProfile": {"type": "RuntimeDefault"}},
-        "containers": [container],
+        "containers": [app, files],
         "volumes": [{"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}}],
     }
     return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": namespace, "labels": {**OWNER, "side": name}}, "spec": spec}
 
 
+def _container(name: str, image: str, memory: str, port: int) -> dict[str, Any]:
+    requests = {"cpu": "50m", "memory": "64Mi", "ephemeral-storage": "64Mi"}
+    return {
+        "name": name,
+        "image": image,
+        "ports": [{"containerPort": port}],
+        "resources": {"requests": requests, "limits": {"cpu": "1", "memory": memory, "ephemeral-storage": "256Mi"}},
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "privileged": False,
+            "readOnlyRootFilesystem": True,
+            "runAsNonRoot": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        # Its last words are in the pod's state then, for who may not read logs.
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108 - the pod's own
+    }
+
+
+def _probe(how: dict[str, Any]) -> dict[str, Any]:
+    return {**how, "periodSeconds": 1, "timeoutSeconds": 2, "failureThreshold": 3}
+
+
 def _service(namespace: str, name: str) -> dict[str, Any]:
-    spec = {"type": "ClusterIP", "selector": {"side": name}, "ports": [{"port": PORT, "targetPort": PORT}]}
+    ports = [{"name": what, "port": port, "targetPort": port} for what, port in (("http", PORT), ("files", FILES_PORT))]
+    spec = {"type": "ClusterIP", "selector": {"side": name}, "ports": ports}
     return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "namespace": namespace, "labels": OWNER}, "spec": spec}

@@ -51,7 +51,8 @@ def test_actionlint_finds_nothing(actionlint: Path):
 
 
 def test_zizmor_finds_nothing():
-    assert zizmor_says(*GITHUB) == ""
+    """In the workflows, and in how their actions are kept up to date."""
+    assert zizmor_says(ROOT / ".github") == ""
 
 
 def test_what_zizmor_is_told_to_ignore_has_a_reason():
@@ -106,6 +107,10 @@ def as_azure_reads(value: Any, *, inputs: bool = False) -> Any:
 @pytest.mark.parametrize("path", GITHUB, ids=lambda path: path.name)
 def test_github_has_a_schema_of_workflows(path: Path):
     assert problems("github-workflows", workflow(path)) == []
+
+
+def test_dependabot_has_a_schema():
+    assert problems("dependabot", workflow(ROOT / ".github" / "dependabot.yml")) == []
 
 
 @pytest.mark.parametrize("path", azure_pipelines(), ids=lambda path: path.name)

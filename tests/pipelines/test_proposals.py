@@ -1,66 +1,23 @@
 """A proposal against a bare repository and a forge that answers as GitHub does: made once, kept up to date, never over somebody's work."""
 
-import json
 import os
 import shutil
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.pipelines.files import ROOT
-
-
-@dataclass
-class Forge:
-    """GitHub with one pull request at most."""
-
-    url: str = ""
-    allowed: bool = True
-    opened: list[dict[str, Any]] = field(default_factory=list)
+from tests.pipelines.forge import Forge, serving
 
 
 @pytest.fixture
 def forge() -> Iterator[Forge]:
-    made = Forge()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self._answer(200, [] if "/pulls" in self.path else {"default_branch": "main"})
-
-        def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            if not made.allowed:
-                self._answer(403, {"message": "GitHub Actions is not permitted to create or approve pull requests."})
-                return
-            made.opened.append(body)
-            self._answer(201, {"html_url": f"https://github.example/pull/{len(made.opened)}"})
-
-        def _answer(self, status: int, document: object) -> None:
-            content = json.dumps(document).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-            """Nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    made.url = f"http://127.0.0.1:{server.server_port}"
-    yield made
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving() as made:
+        yield made
 
 
 @dataclass(frozen=True)
@@ -91,9 +48,7 @@ class Repository:
             "PATH": os.environ["PATH"],
             "HOME": str(self.folder),
             "PYTHONPATH": str(ROOT),
-            "GITHUB_REPOSITORY": "acme/vision",
-            "GITHUB_API_URL": self.forge.url,
-            "GITHUB_TOKEN": "a token",
+            **self.forge.environment,
         }
         command = [str(clone / ".ci" / "propose"), "model-digits"]
         return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)

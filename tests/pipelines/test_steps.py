@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.pipelines.files import ROOT, Job, Step, azure_jobs, github_jobs
+from tests.pipelines.forge import serving
 from tests.pipelines.runner import Runner
 
 _AZURE = "needs a stack in Azure"
@@ -19,7 +20,8 @@ _NOT_HERE = {
     r"\bmake test\b": "it is what runs this",
     r"\bmake audit\b": "needs the index of vulnerabilities",
     r"\bsudo chown\b": "hands root's files to the runner",
-    r"converge comment\b": "needs the forge",
+    r"converge comment \"plan-\$STACK": "needs Azure DevOps",
+    r"converge comment \"\$plan": "a test of its own runs it against a forge like GitHub",
     r"\bgh \b": "needs the forge",
     r"\.ci/propose\b": "needs the forge; test_scripts.py runs it against a bare repository",
     r"\.ci/promote-model\b": "needs a stack in Azure",
@@ -133,6 +135,25 @@ def test_other_scripts():
     print("\n".join(f"not run: {step.where}: {reason}" for step in steps if (reason := reason_against(step))))
     remaining = {step.where for step in steps if not reason_against(step) and step.script != "make .venv/made"}
     assert remaining == {"nightly.yml, stacks, Which stacks are set up?"}
+
+
+def test_the_comment_of_a_plan(checkout: Path, tmp_path: Path):
+    """On the pull request whose commit was planned, whatever the report says; a stack without a report has no comment."""
+    (step,) = (step for job in github_jobs() for step in job.steps if step.where == "comment.yml, comment, Comment")
+    runner = Runner.of("github", tmp_path / "runner", checkout)
+    (runner.folder / "plans").mkdir()
+    (runner.folder / "plans" / "plan-prod.md").write_text("## Plan of prod\n\n$(touch /tmp/x) `id` ${{ github.token }} --pull-request 1\n")
+    head = {"sha": "a" * 40, "ref": "change", "repo": {"full_name": "stranger/vision"}}
+    began = {"id": 7, "head_sha": head["sha"], "head_branch": "change", "head_repository": {"full_name": "stranger/vision", "owner": {"login": "stranger"}}}
+    event = tmp_path / "event.json"
+    event.write_text(json.dumps({"workflow_run": began}))
+    with serving() as forge:
+        forge.pulls = [{"number": 3, "head": {**head, "sha": "b" * 40}}, {"number": 5, "head": head}]
+        runner.succeeds(step, {**forge.environment, "GITHUB_EVENT_PATH": str(event)})
+    assert list(forge.comments) == [5]
+    (text,) = forge.comments[5]
+    assert "Plan of prod" in text
+    assert "$(touch /tmp/x)" in text
 
 
 @pytest.mark.parametrize(("dev", "prod"), list(itertools.product((True, False), repeat=2)))

@@ -77,11 +77,11 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def record(checkout: Path, url: str, repository: str, pushed: Sequence[OciImage]) -> list[Record]:
     """A release for each image; newest first."""
-    host = url.removeprefix("http://")
+    host, opened = url.removeprefix("http://"), ledger(checkout)
     for number, one in enumerate(pushed):
-        found = service().model_copy(update={"image": f"{host}/{repository}@{one.digest}"})
-        assert ledger(checkout).write(release(number, services=[found])).pushed
-    return ledger(checkout).records()
+        opened.kept.keep(release(number, services=[service().model_copy(update={"image": f"{host}/{repository}@{one.digest}"})]))
+    assert all(written.pushed for written in opened.push_kept())
+    return opened.records()
 
 
 def clean() -> str:

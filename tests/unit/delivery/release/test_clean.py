@@ -39,8 +39,11 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def deploy(checkout: Path, fake: FakeRegistry, count: int) -> list[str]:
     """So many releases, each with an image; returns the digests."""
     digests = [fake.publish("digits", image(b"app", b"%d" % number), f"tag{number}") for number in range(count)]
+    opened = ledger(checkout)
     for number, digest in enumerate(digests):
-        assert ledger(checkout).write(release(number, services=[service().model_copy(update={"image": f"{fake.host}/digits@{digest}"})])).pushed
+        opened.kept.keep(release(number, services=[service().model_copy(update={"image": f"{fake.host}/digits@{digest}"})]))
+    # All in one commit, which takes as long as one of them would.
+    assert all(written.pushed for written in opened.push_kept())
     return digests
 
 

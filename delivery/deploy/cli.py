@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from delivery.deploy.attempt import Failure
+from delivery.deploy.by_hand import BY_HAND, record_by_hand
 from delivery.deploy.deployment import PlanChangedError, Result, run_deployment
 from delivery.deploy.live import read_plan
 from delivery.release.ledger import Written
@@ -46,6 +47,18 @@ def deploy(
     print(json.dumps(as_document(result), indent=2) if as_json else "\n".join(lines_of(result)))
     if result.failure is not None:
         raise typer.Exit(1 if result.failure is Failure.UPDATE else FAILED)
+
+
+def record(
+    stack: Annotated[str, typer.Argument(help="The stack that `pulumi up` was run for.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why, for the record.")] = BY_HAND,
+    as_json: Annotated[bool, typer.Option("--json", help="The record, for programs.")] = False,
+) -> None:
+    """Record the newest update of a stack that was made with `pulumi up`; one that is recorded already stays as it is."""
+    checkout = checkout_here("converge release record")
+    with Progress(Console(stderr=True)) as progress:
+        result = record_by_hand(checkout, stack, progress, one_line(reason))
+    print(json.dumps(as_document(result), indent=2) if as_json else "\n".join([*_running(result.record), f"  {told(result.record, result.written)}"]))
 
 
 def as_document(result: Result) -> dict[str, Any]:

@@ -49,7 +49,7 @@ def run_deployment(checkout: Path, stack: str, progress: Progress, *, approved: 
     """Makes the stack what the checkout says, and writes down how it went, however it goes.
 
     Args:
-        approved: the plan that may be carried out; without one any may.
+        approved: the plan that may be carried out; without one any may. One that was carried out already leaves nothing to approve.
         reason: why, for the record.
 
     Raises:
@@ -60,11 +60,13 @@ def run_deployment(checkout: Path, stack: str, progress: Progress, *, approved: 
         raise DeliveryError(f"the approved plan is of the stack {approved.stack!r}, and {stack!r} is to be deployed")
     started = datetime.now(UTC)
     scene = Scene.of(checkout, stack, progress)
+    scene.check_way()
     plan = live_plan(checkout, stack, progress)
     if plan.policies.refuses:
         broken = "\n".join(f"  {one.rule} ({one.severity}): {one.resource}: {one.message}" for one in plan.policies.violations)
         raise DeliveryError(f"the stack refuses an update that breaks a policy (converge:policies is `refuse`), and nothing was changed:\n{broken}")
-    if approved:
+    if approved and not plan.empty:
+        # What was approved may have been done already.
         _check_same(approved, plan)
     attempt = Attempt(scene=scene, started=started, plan_sha256=plan_sha256(plan), reason=reason)
     if plan.empty and not scene.behind:

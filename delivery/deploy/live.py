@@ -98,13 +98,12 @@ def read_plan(path: Path, stack: str | None = None) -> PlanReport:
 def differences(approved: PlanReport, now: PlanReport) -> list[str]:
     """What the two plans do not have in common, a line each; empty when the hashes are equal."""
     one, other = _content(approved), _content(now)
+    kinds = {change.type: change.kind for report in (approved, now) for change in report.infrastructure.changes}
     stacks = [] if approved.stack == now.stack else [f"the approved plan is of the stack {approved.stack}, this one of {now.stack}"]
-    return [*stacks, *(line for key in sorted(one.keys() | other.keys()) for line in _compared(key, one, other))]
+    return [*stacks, *(line for key in sorted(one.keys() | other.keys()) for line in _compared(f"{kinds[key[0]]} {key[1]}", key, one, other))]
 
 
-def _compared(key: tuple[str, str, str], one: _Content, other: _Content) -> Iterator[str]:
-    kind, name, _ = key
-    resource = f"{kind.partition(':')[2]} {name}"
+def _compared(resource: str, key: tuple[str, str, str], one: _Content, other: _Content) -> Iterator[str]:
     if key not in one:
         yield f"{resource}: {other[key][0]} now, and not in the approved plan"
     elif key not in other:

@@ -4,7 +4,7 @@ import getpass
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -67,10 +67,16 @@ def provenance(checkout: Path, stack: str, environment: Mapping[str, str] = os.e
     )
 
 
-def last_commit(checkout: Path, path: str) -> str | None:
-    """The last commit that touched a file or folder; None when there is none, or a clone is too shallow to know."""
+def at_commit(origin: Provenance, checkout: Path, stack: str, commit: str, *, dirty: bool) -> Provenance:
+    """The same for another commit, which this clone need not have."""
+    lock = last_commit(checkout, f"locks/{stack}.json", commit)
+    return replace(origin, commit=commit, dirty=dirty, lock_commit=lock, pull_request=_pull_request(checkout, commit))
+
+
+def last_commit(checkout: Path, path: str, revision: str = "HEAD") -> str | None:
+    """The last commit up to a revision that touched a file or folder; None when there is none, or a clone is too shallow to know."""
     git = Git(checkout)
-    found = git.ask("log", "-1", "--format=%H", "--", path)
+    found = git.ask("log", "-1", "--format=%H", revision, "--", path)
     # The oldest commit of a shallow clone looks as if it had made every file.
     return None if not found or found in _shallow(git) else found
 

@@ -51,17 +51,13 @@ class Scene:
         """Refuses what cannot work, before anything is changed.
 
         Raises:
-            DeliveryError: no settings or a wrong lock, no repository, no Pulumi, no such stack, or no way to the cluster to test what will run.
+            DeliveryError: no settings or a wrong lock, no repository, no Pulumi, or no such stack.
         """
         check_stack(checkout, stack)
         settings = settings_of(checkout, stack)
         engine = Engine(checkout, stack)
         origin = provenance(checkout, stack)
         lock = _lock(checkout, stack)
-        outputs = engine.outputs()
-        if deployed_services(outputs):
-            # Without services there may not even be a cluster yet.
-            current_context()
         scene = cls(
             checkout=checkout,
             stack=stack,
@@ -71,11 +67,16 @@ class Scene:
             lock=lock,
             origin=origin,
             ledger=Ledger.of(checkout),
-            outputs=outputs,
+            outputs=engine.outputs(),
         )
         with progress.phase("read the ledger", quiet_under=2.0):
             scene.everywhere = scene.ledger.records()
         return scene
+
+    def check_way(self) -> None:
+        """Refuses a deployment that could not be tested; raises DeliveryError. Without services there may not even be a cluster yet."""
+        if self.services:
+            current_context()
 
     @property
     def releases(self) -> list[Record]:
@@ -134,7 +135,13 @@ class Scene:
         image = locked.image if locked else None
         # A failed update may have left another image than the lock's.
         pinned = image == service.digest
-        built = known.app_commit if known and (pinned or known.digest == service.digest) else None if image else last_commit(self.checkout, folder)
+        built = (
+            known.app_commit
+            if known and (pinned or known.digest == service.digest)
+            else None
+            if image
+            else last_commit(self.checkout, folder, self.origin.commit)
+        )
         return ReleasedService(
             model=model,
             image=service.image,

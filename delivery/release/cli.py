@@ -12,7 +12,9 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from delivery.deploy.cli import record as record_
 from delivery.errors import DeliveryError
+from delivery.page.cli import page
 from delivery.release import show as words
 from delivery.release.clean import clean
 from delivery.release.ledger import Ledger, running
@@ -21,7 +23,9 @@ from delivery.release.record import Record
 from local_azure.progress import Progress
 
 app = typer.Typer(no_args_is_help=True, help="Releases: what every deployment brought, what ran when, and the way on or back.")
+app.command("record")(record_)
 app.command()(clean)
+app.command()(page)
 app.command()(promote)
 app.command()(rollback)
 app.command()(unpin)

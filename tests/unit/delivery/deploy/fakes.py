@@ -58,10 +58,15 @@ class FakeStack:
     """Versions that answer wrongly."""
     unreachable: str = ""
     plan: PlanReport | None = None
+    history: dict[str, Any] | None = None
+    """The newest update in it."""
     output: StringIO = field(default_factory=StringIO)
 
     def outputs(self) -> dict[str, Any]:
         return {"services": self.running, "modelStore": "https://store.example/models"}
+
+    def newest_update(self) -> dict[str, Any] | None:
+        return self.history
 
     def update(self, at: Callable[[str], None], say: Callable[[str], None]) -> Run:
         self.updates += 1

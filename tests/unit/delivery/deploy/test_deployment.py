@@ -89,7 +89,7 @@ def test_another_plan_than_the_approved_one_changes_nothing(stack: FakeStack):
         stack.deploy(approved=plan(change("3")))
     assert str(raised.value) == (
         "this is not the plan that was approved, and nothing was changed:\n"
-        "  apps/v1:Deployment digits-deployment: spec.replicas: 1 => 3 in the approved plan, 1 => 2 now\n"
+        "  apps/v1.Deployment digits-deployment: spec.replicas: 1 => 3 in the approved plan, 1 => 2 now\n"
         "look at it anew, and have it approved: `converge plan dev --live --save plan.json`"
     )
     assert stack.updates == 0
@@ -97,13 +97,14 @@ def test_another_plan_than_the_approved_one_changes_nothing(stack: FakeStack):
 
 
 def test_many_differences_are_counted(stack: FakeStack):
-    stack.plan = plan()
-    with pytest.raises(PlanChangedError, match=r"\n  and 5 more differences\n"):
+    with pytest.raises(PlanChangedError, match=r"\n  and 6 more differences\n"):
         stack.deploy(approved=plan(*(change("2").model_copy(update={"name": f"d{number}"}) for number in range(45))))
 
 
 def test_the_approved_plan_is_carried_out(stack: FakeStack):
     assert stack.deploy(approved=plan(change("2"))).failure is None
+    assert stack.updates == 1
+    assert stack.deploy(approved=plan(change("2"))).failure is None, "a pipeline that is run again has nothing left to do"
     assert stack.updates == 1
 
 

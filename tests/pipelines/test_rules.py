@@ -111,7 +111,7 @@ def test_the_comment_comes_from_the_workflow_that_plans_and_touches_no_code_of_i
 def test_a_job_of_azure_pipelines(job: Job):
     assert 5 <= job.raw["timeoutInMinutes"] <= 180
     pushes = [step.raw.get("persistCredentials", False) for step in job.steps if step.uses == "self"]
-    assert pushes == [bool(re.search(r"\.ci/propose|converge deploy ", str(job.raw)))]
+    assert pushes == [bool(re.search(r"\.ci/propose|converge deploy |converge release record ", str(job.raw)))]
     for step in job.steps:
         if step.uses == "AzureCLI@2":
             stack = step.raw["inputs"]["azureSubscription"].split("-")[1]

@@ -29,7 +29,8 @@ _NOT_HERE = {
     r"converge base-image\b": "needs the registry of the base image, and the forge",
     r"\.ci/install-tools\b": _AZURE,
     r"\.ci/scan-images\b": _AZURE,
-    r"converge (doctor|deploy|drift|model|release)\b": _AZURE,
+    r"converge (doctor|deploy|drift|model)\b": _AZURE,
+    r"converge release (promote|record|clean)\b": _AZURE,
     r"converge plan .*--live\b": _AZURE,
     r"\bplan\.(md|json)\b": "shows the plan of a stack in Azure",
 }
@@ -134,7 +135,21 @@ def test_other_scripts():
     steps = [step for job in (*github_jobs(), *azure_jobs()) if job.where not in _PLANNING.values() for step in job.steps if step.script]
     print("\n".join(f"not run: {step.where}: {reason}" for step in steps if (reason := reason_against(step))))
     remaining = {step.where for step in steps if not reason_against(step) and step.script != "make .venv/made"}
-    assert remaining == {"nightly.yml, stacks, Which stacks are set up?"}
+    assert remaining == {
+        "nightly.yml, stacks, Which stacks are set up?",
+        "nightly.yml, page, Write the page of all releases",
+    }
+
+
+@pytest.mark.parametrize("forge", ["github", "azure"])
+def test_the_page_of_all_releases(forge: str, checkout: Path, tmp_path: Path):
+    """From a ledger with nothing in it yet, too."""
+    jobs = github_jobs() if forge == "github" else azure_jobs()
+    (step,) = (step for job in jobs for step in job.steps if step.where == "nightly.yml, page, Write the page of all releases")
+    Runner.of(forge, tmp_path / "runner", checkout).succeeds(step, {})
+    page = checkout / "releases.html"
+    assert "<html" in page.read_text()
+    page.unlink()
 
 
 def test_the_comment_of_a_plan(checkout: Path, tmp_path: Path):

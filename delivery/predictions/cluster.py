@@ -1,11 +1,13 @@
 """A namespace for a minute in the cluster that kubectl points at, with two pods in it that answer."""
 
 import json
+import os
 import secrets
+import signal
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -49,7 +51,9 @@ def kubectl(arguments: Sequence[str], stdin: str = "", seconds: float = _SECONDS
     try:
         output, errors = process.communicate(stdin, timeout=seconds)
     except BaseException as error:
-        process.kill()
+        # With what it has started, such as a plugin that logs in; that would keep our pipes open.
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
         if isinstance(error, subprocess.TimeoutExpired):
             raise DeliveryError(f"`kubectl {arguments[0]}` did not end within {seconds:.0f} s; can the cluster be reached?") from error

@@ -7,7 +7,7 @@ from typing import Any
 
 from delivery.predictions.requests import Request, flat
 from delivery.predictions.result import MOST_EXAMPLES, Example, OutputChange, Predictions, shortened
-from model_store.golden import Tolerance
+from model_store.golden import GoldenTensor, Tolerance
 
 EXACT = Tolerance(rtol=1e-4, atol=1e-5)
 """Where no golden requests say how far an answer may be off."""
@@ -53,7 +53,7 @@ def compared(asked: Sequence[Asked], tolerance: Tolerance, *, batched: bool) -> 
         if isinstance(one.before, str) and isinstance(one.after, str):
             continue
         rows = _rows(one) if batched else 1
-        inputs = [(tensor.name, flat(tensor.data)) for tensor in one.request]
+        inputs = [(tensor.name, _values(tensor)) for tensor in one.request]
         for row in range(rows):
             # Golden requests often ask the same rows together and one by one.
             key = repr([(name, _part(values, row, rows)) for name, values in inputs])
@@ -76,6 +76,12 @@ def compared(asked: Sequence[Asked], tolerance: Tolerance, *, batched: bool) -> 
         examples=tuple([*flips, *others][:MOST_EXAMPLES]),
         notes=tuple(_notes(asked)),
     )
+
+
+def _values(tensor: GoldenTensor) -> list[Any]:
+    """Row by row; a whole number among floating-point ones is one of them."""
+    values = flat(tensor.data)
+    return [float(value) if isinstance(value, int) else value for value in values] if tensor.datatype.startswith("FP") else values
 
 
 def _rows(one: Asked) -> int:

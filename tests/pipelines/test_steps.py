@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from delivery.release.ledger import Ledger
 from tests.pipelines.files import ROOT, Job, Step, azure_jobs, github_jobs
 from tests.pipelines.forge import serving
 from tests.pipelines.runner import Runner
@@ -138,6 +139,7 @@ def test_other_scripts():
     assert remaining == {
         "nightly.yml, stacks, Which stacks are set up?",
         "nightly.yml, page, Write the page of all releases",
+        *(f"azure-pipelines.yml, deploy_{stack}_deploy, Keep a record that could not be pushed" for stack in ("dev", "prod")),
     }
 
 
@@ -150,6 +152,26 @@ def test_the_page_of_all_releases(forge: str, checkout: Path, tmp_path: Path):
     page = checkout / "releases.html"
     assert "<html" in page.read_text()
     page.unlink()
+
+
+@pytest.mark.parametrize("stack", ["dev", "prod"])
+def test_a_record_that_could_not_be_pushed_is_kept(stack: str, tmp_path: Path):
+    """The program that writes records keeps them there."""
+    where = f"azure-pipelines.yml, deploy_{stack}_deploy, Keep a record that could not be pushed"
+    (step,) = (step for job in azure_jobs() for step in job.steps if step.where == where)
+    folder = tmp_path / "clone"
+    git(tmp_path, "init", "--quiet", str(folder))
+    runner = Runner.of("azure", tmp_path / "runner", folder)
+    assert runner.succeeds(step, {}) == ""
+    kept = Ledger.of(folder).kept.folder
+    kept.mkdir(parents=True)
+    (kept / ".lock").touch()
+    assert runner.succeeds(step, {}) == ""
+    (kept / stack).mkdir()
+    (kept / stack / "20261124T231847Z.json").touch()
+    assert runner.succeeds(step, {}) == f"##vso[artifact.upload artifactname=records-{stack}]{kept}\n"
+    uploads = [step.raw["with"] for job in github_jobs() for step in job.steps if step.raw.get("with", {}).get("name") == f"records-{stack}"]
+    assert [(upload["path"], upload["include-hidden-files"]) for upload in uploads] == [(f"{kept.relative_to(folder)}/**/*.json", True)]
 
 
 def test_the_comment_of_a_plan(checkout: Path, tmp_path: Path):

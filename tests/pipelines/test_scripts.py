@@ -10,8 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from delivery.release.ledger import Ledger
+from delivery.release.record import Outcome
 from tests.pipelines.files import ROOT, Step, azure_jobs, github_jobs
 from tests.pipelines.runner import Runner
+from tests.unit.delivery.release.releases import git, release, service
 
 IMAGE = f"vision.azurecr.io/digits@sha256:{'a' * 64}"
 OTHER = f"shared.azurecr.io/letters@sha256:{'b' * 64}"
@@ -75,6 +78,22 @@ def test_every_image_that_runs_is_scanned_once_with_a_login_of_its_registry(chec
     assert rest[2] == "az acr login --only-show-errors --name vision"
     assert [call.partition(" registry:")[2] for call in (rest[1], rest[3])] == [f"{OTHER} --only-fixed --fail-on high", f"{IMAGE} --only-fixed --fail-on high"]
     assert len(rest) == 4
+
+
+def test_what_runs_is_what_the_ledger_says_of_the_newest_release_that_succeeded(checkout: Path, stub: Stub, calls: Callable[[], list[str]]):
+    git(checkout, "init", "--quiet")
+    ran, failed = service(12), service(13)
+    for record in (release(-2000, services=[ran]), release(-1000, services=[failed], outcome=Outcome.FAILED), release(-500, stack="prod")):
+        Ledger.of(checkout).write(record)
+    stub("converge", f'exec {Path(sys.executable).with_name("converge")} "$@"')
+    stub("az", "")
+    stub("docker", "")
+
+    done = scan(checkout)
+
+    assert done.returncode == 0, done.stderr
+    (scanned,) = (call.partition(" registry:")[2] for call in calls() if call.startswith("docker"))
+    assert scanned == f"{ran.image} --only-fixed --fail-on high"
 
 
 def test_a_vulnerability_in_one_image_fails_after_all_were_looked_at(checkout: Path, stub: Stub, calls: Callable[[], list[str]]):

@@ -52,7 +52,8 @@ def _change(urn: str, steps: Sequence[Step], protected: frozenset[str], locked: 
     new = next((step["newState"] for step in steps if step.get("newState")), {})
     if operation is Operation.DELETE and old.get("retainOnDelete"):
         operation = Operation.FORGET
-    values = _values(old, new, steps) if operation is not Operation.DELETE else []
+    # Of what is deleted or let go every value would be listed, and none of them tells anything.
+    values = _values(old, new, steps) if operation not in (Operation.DELETE, Operation.FORGET) else []
     kind = urn.split("::")[2].rpartition("$")[2]
     # By the name that it had: the program may have given it another one, with an alias.
     refusals = [*_refusal(operation, old.get("urn", urn), protected), *_locked_grant(operation, kind, old.get("inputs") or {}, locked)]

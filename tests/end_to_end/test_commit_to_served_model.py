@@ -199,7 +199,18 @@ def test_a_model_that_fails_its_golden_requests_is_never_served(copy: Copy):
         if output["name"] == "label":
             output["data"] = [(value + 1) % 10 for value in output["data"]]
     (broken / "golden.json").write_text(json.dumps(golden))
-    copy.publish(broken)
+    promoted = copy.in_sandbox(f"converge model publish digits {broken} && converge model promote digits latest --stack local")
+    assert promoted.returncode == 1
+    assert "error: golden requests: 3 of 4 answered within tolerance, case 0: label: value 0 is " in promoted.stderr
+    assert lock.read_text() == served
+    # Who goes around the gate does not get past the build.
+    program = (
+        "import os, pathlib, model_store\n"
+        "store = model_store.ModelStore.open(os.environ['CONVERGE_MODEL_STORE'])\n"
+        "model_store.promote(store, 'digits', None, pathlib.Path('locks/local.json'), 'digits')"
+    )
+    forced = copy.in_sandbox(f"python -c {shlex.quote(program)}")
+    assert forced.returncode == 0, forced.stderr
     refused(copy, "golden")
     lock.write_text(served)
 

@@ -1,5 +1,6 @@
 """The model store against a real blob service, over HTTPS and with Entra tokens."""
 
+import io
 import json
 import logging
 import os
@@ -17,10 +18,13 @@ import httpx
 import pytest
 from azure.identity import DefaultAzureCredential
 from azure.storage.blob import ContainerClient
+from rich.console import Console
 
-from model_store import LockedService, ModelStore, ModelStoreError, promote, read_lock
+from delivery.promotion.model import Promotion
+from model_store import LockChange, LockedService, ModelStore, ModelStoreError, promote, read_lock
 from model_store.documents import to_json
-from tests.unit.model_store.samples import manifest, write_folder
+from tests.unit.model_store.onnx_models import sample_model
+from tests.unit.model_store.samples import DESCRIPTION, GOLDEN, manifest, write_folder
 
 _CONVERGE = Path(sys.executable).with_name("converge")
 _LARGE = 40 * 2**20
@@ -252,26 +256,30 @@ def test_the_commands_from_publishing_to_the_lock(blob_container_url: str, tmp_p
     url = blob_container_url
     assert converge(url, "list", cwd=tmp_path).stdout == f"no model has been published in {url}\n"
     assert json.loads(converge(url, "list", "digits", "--json", cwd=tmp_path).stdout) == []
-    write_folder(tmp_path / "one", b"one")
-    write_folder(tmp_path / "two", b"two", metrics={"accuracy": 0.95})
+    one = sample_model(1)
+    write_folder(tmp_path / "one", one)
+    write_folder(tmp_path / "two", sample_model(2), metrics={"accuracy": 0.95})
     published = converge(url, "publish", "digits", "one", cwd=tmp_path)
-    hashed = sha256(b"one").hexdigest()
+    hashed = sha256(one).hexdigest()
     assert published.stdout.splitlines()[0].startswith("published digits version 1, ")
     assert published.stdout.splitlines()[0].endswith(f"sha256 {hashed}")
     assert published.stdout.splitlines()[1] == "next: converge model promote digits 1 --stack STACK"
-    assert "uploading model.onnx, 3 bytes" in published.stderr
+    assert f"uploading model.onnx, {len(one)} bytes" in published.stderr
     again = converge(url, "publish", "digits", "one", cwd=tmp_path)
     assert again.returncode == 0
     assert again.stdout.startswith("digits version 1 has exactly this content already, published ")
     assert converge(url, "promote", "digits", "latest", "--stack", "dev", cwd=tmp_path).stdout.splitlines() == [
         "locks/dev.json: service digits: nothing -> digits v1",
         "  metric accuracy: 0.9",
+        "  gate golden requests: 1 of 1 answered within tolerance: passes",
+        "  note: there is no Pulumi.dev.yaml beside locks, so nobody asked for metrics, contract or a reason",
         "next: commit locks/dev.json, then pulumi preview --stack dev",
     ]
     converge(url, "publish", "digits", "two", cwd=tmp_path)
     assert converge(url, "diff", "digits", "1", "latest", cwd=tmp_path).stdout.splitlines()[:2] == ["digits v1 -> v2", "  metric accuracy: 0.9 -> 0.95 (+0.05)"]
     change = json.loads(converge(url, "promote", "digits", "v2", "--stack", "dev", "--json", cwd=tmp_path).stdout)
     assert (change["changed"], change["before"]["model"]["version"], change["after"]["model"]["version"]) == (True, 1, 2)
+    assert [(gate["name"], gate["passed"]) for gate in change["gates"]["gates"]] == [("golden requests", True)]
     unchanged = converge(url, "promote", "digits", "2", "--stack", "dev", cwd=tmp_path)
     assert (unchanged.returncode, unchanged.stdout) == (0, "locks/dev.json: service digits runs digits v2 already, nothing changed\n")
     assert [entry["version"] for entry in json.loads(converge(url, "list", "digits", "--json", cwd=tmp_path).stdout)] == [1, 2]
@@ -280,9 +288,104 @@ def test_the_commands_from_publishing_to_the_lock(blob_container_url: str, tmp_p
     assert hashed in converge(url, "show", "digits", "1", cwd=tmp_path).stdout
     assert "digits  2" in converge(url, "list", cwd=tmp_path).stdout
     assert converge(url, "verify", "digits", cwd=tmp_path).stdout == "digits version 1: ok\ndigits version 2: ok\n"
+    assert converge(url, "verify", "--stack", "dev", cwd=tmp_path).stdout == "digits version 2: ok\n"
     assert converge(url, "fetch", "digits", "1", "--to", "out", cwd=tmp_path).stdout == (
         "fetched digits version 1 into out: model.onnx, golden.json, manifest.json; sha256 checked\n"
     )
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project whose stack dev has gates, and an app that needs what the sample models have."""
+    gates = [{"name": "accuracy", "mayWorsenBy": 0.005}]
+    settings = {"converge:baseImage": f"python@sha256:{'a' * 64}", "converge:delivery": {"gates": gates, "reasonRequired": True}}
+    (tmp_path / "Pulumi.dev.yaml").write_text(json.dumps({"config": settings}))
+    (tmp_path / "app_template" / "app").mkdir(parents=True)
+    (tmp_path / "app_template" / "Dockerfile").write_text("FROM scratch\n")
+    (tmp_path / "app_template" / "app" / "contract.json").write_text(json.dumps({side: DESCRIPTION[side] for side in ("inputs", "outputs")}))
+    return tmp_path
+
+
+def promoted(store: ModelStore, project: Path, version: int, reason: str = "newer") -> LockChange:
+    """What the command does, in this process."""
+    wanted = Promotion(name="digits", version=version, stack="dev", service="digits", locks=project / "locks", reason=reason)
+    return wanted.carry_out(store, Console(file=io.StringIO()))
+
+
+def refusal(store: ModelStore, project: Path, version: int, reason: str = "newer") -> str:
+    with pytest.raises(ModelStoreError) as error:
+        promoted(store, project, version, reason)
+    return str(error.value)
+
+
+def test_the_gates_of_a_stack(blob_container_url: str, store: ModelStore, project: Path):
+    """A model goes on when nothing of it is worse than the stack allows; otherwise the lock stays, and one message begins with what failed."""
+    lock = project / "locks" / "dev.json"
+    for number, accuracy in enumerate((0.98, 0.91, 0.976)):
+        store.publish("digits", write_folder(project / str(number), sample_model(number), metrics={"accuracy": accuracy}))
+    assert refusal(store, project, 1, "") == (
+        f"reason: none, this stack asks for one with --reason: fails. digits v1 is not promoted, {lock} stays as it is "
+        "(passed: accuracy, contract, golden requests)"
+    )
+    assert not lock.exists()
+    first = promoted(store, project, 1, "the first").gates
+    assert first is not None
+    assert first.lines() == [
+        "gate accuracy none -> 0.98, nothing runs yet: passes",
+        "gate contract: digits v1 has what app_template needs: passes",
+        "gate golden requests: 1 of 1 answered within tolerance: passes",
+        "gate reason: the first: passes",
+    ]
+    before = lock.read_bytes()
+    command = ("promote", "digits", "2", "--stack", "dev", "--reason", "newer", "--json")
+    refused = converge(blob_container_url, *command, cwd=project)
+    assert (refused.returncode, json.loads(refused.stdout)["changed"], json.loads(refused.stdout)["gates"]["gates"][0]["passed"]) == (1, False, False)
+    assert refused.stderr.splitlines()[-1] == (
+        "error: accuracy 0.98 -> 0.91, may worsen by 0.005: fails. digits v2 is not promoted, locks/dev.json stays as it is "
+        "(passed: contract, golden requests, reason)"
+    )
+    assert lock.read_bytes() == before
+    third = promoted(store, project, 3).gates
+    assert third is not None
+    assert str(third.gates[0]) == "accuracy 0.98 -> 0.976, may worsen by 0.005: passes"
+    assert read_lock(lock).services["digits"].model.version == 3
+
+
+def test_models_that_do_not_do_what_they_say(store: ModelStore, project: Path):
+    store.publish("digits", write_folder(project / "broken", b"no model"))
+    case = GOLDEN["cases"][0]
+    folder = write_folder(project / "wrong", sample_model(1))
+    (folder / "golden.json").write_text(json.dumps({**GOLDEN, "cases": [{**case, "outputs": [{**case["outputs"][0], "data": [4]}]}]}))
+    store.publish("digits", folder)
+    folder = write_folder(project / "misdeclared", sample_model(1), inputs=[{"name": "x", "datatype": "FP32", "shape": [-1, 3]}])
+    (folder / "golden.json").write_text(json.dumps({**GOLDEN, "cases": [{**case, "inputs": [{**case["inputs"][0], "shape": [1, 3], "data": [1, 2, 3]}]}]}))
+    store.publish("digits", folder)
+    assert refusal(store, project, 1).startswith("golden requests cannot be sent: ONNX Runtime cannot load it: ")
+    assert refusal(store, project, 2).startswith(
+        "golden requests: 0 of 1 answered within tolerance, case 0: label: value 0 is 3, expected 4 within 1e-05 + 0.0001 of it: fails. "
+    )
+    misdeclared = refusal(store, project, 3)
+    assert misdeclared.startswith("digits: model digits version 3 does not fit the app: the app needs input x FP32 [-1, 2], the model has x FP32 [-1, 3] ")
+    assert "its inputs are x FP32 [-1, 2], but its manifest says x FP32 [-1, 3]" in misdeclared
+    assert not (project / "locks").exists()
+
+
+def test_the_running_model_s_requests_are_told_and_decide_nothing(store: ModelStore, container: ContainerClient, project: Path):
+    case = GOLDEN["cases"][0]
+    store.publish("digits", write_folder(project / "1", sample_model(1)))
+    for version in (2, 3):
+        folder = write_folder(project / str(version), sample_model(version))
+        other = {"inputs": [{**case["inputs"][0], "data": [version, 0]}], "outputs": [{**case["outputs"][0], "data": [2]}]}
+        (folder / "golden.json").write_text(json.dumps({**GOLDEN, "cases": [other]}))
+        store.publish("digits", folder)
+    notes = [gates.notes for version in (1, 2) if (gates := promoted(store, project, version).gates)]
+    assert notes == [(), ("golden requests of digits v1: digits v2 answers 1 of 1 like it",)]
+    alter(container, "digits/2/golden.json")
+    gates = promoted(store, project, 3).gates
+    assert gates is not None
+    (note,) = gates.notes
+    assert note.startswith("golden requests of digits v2 were not sent to digits v3: golden.json of digits version 2 in ")
+    assert note.endswith(" has been altered; verify it: converge model verify digits 2")
 
 
 def test_what_does_not_exist_is_said_with_what_does(blob_container_url: str, store: ModelStore, tmp_path: Path):

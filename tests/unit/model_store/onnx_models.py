@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from onnx import TensorProto, helper, save
+from onnx import ModelProto, TensorProto, helper, save
 
 from model_store.golden import Golden
 from model_store.tensors import Tensor
@@ -26,6 +26,16 @@ def points_model(path: Path, weights: tuple[float, float] = (1.0, 1.0)) -> Path:
     return saved(path, nodes, inputs, outputs, constants)
 
 
+def sample_model(number: int) -> bytes:
+    """A model that does what the sample folder says of it (samples.py); each number is another file."""
+    nodes = [
+        helper.make_node("ArgMax", ["x"], ["larger"], axis=1, keepdims=0),
+        helper.make_node("Add", ["larger", "two"], ["label"], doc_string=str(number)),
+    ]
+    inputs, outputs = [helper.make_tensor_value_info("x", TensorProto.FLOAT, [None, 2])], [helper.make_tensor_value_info("label", TensorProto.INT64, [None])]
+    return _model(nodes, inputs, outputs, [helper.make_tensor("two", TensorProto.INT64, [], [2])]).SerializeToString()
+
+
 def echo_model(path: Path, onnx_type: int, operator: str = "Identity", domain: str = "") -> Path:
     """From in [-1, 2] to out [-1, 2], the same values unless another operator is named."""
     nodes = [helper.make_node(operator, ["in"], ["out"], domain=domain)]
@@ -34,10 +44,14 @@ def echo_model(path: Path, onnx_type: int, operator: str = "Identity", domain: s
 
 def saved(path: Path, nodes: list[Any], inputs: list[Any], outputs: list[Any], constants: list[Any] | None = None) -> Path:
     """A file that ONNX Runtime may or may not be able to load: nothing is checked here."""
+    save(_model(nodes, inputs, outputs, constants), path)
+    return path
+
+
+def _model(nodes: list[Any], inputs: list[Any], outputs: list[Any], constants: list[Any] | None) -> ModelProto:
     domains = sorted({node.domain for node in nodes} - {""})
     graph = helper.make_graph(nodes, "small", inputs, outputs, constants)
-    save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17), *(helper.make_opsetid(domain, 1) for domain in domains)], ir_version=8), path)
-    return path
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17), *(helper.make_opsetid(domain, 1) for domain in domains)], ir_version=8)
 
 
 def golden_of(*cases: tuple[dict[str, Any], dict[str, Any]], rtol: float = 0.0, atol: float = 0.0) -> Golden:

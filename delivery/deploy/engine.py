@@ -8,7 +8,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -170,8 +170,9 @@ class _Watch:
     hints: list[str] = field(default_factory=list)
     changes: dict[str, int] = field(default_factory=dict)
     touched: list[str] = field(default_factory=list)
-    _events: list[dict[str, Any]] = field(default_factory=list)
+    _errors: list[dict[str, Any]] = field(default_factory=list)
     _open: dict[str, str] = field(default_factory=dict)
+    _status: dict[str, str] = field(default_factory=dict)
     _done: int = 0
     _heard: float = field(default_factory=time.monotonic)
 
@@ -180,31 +181,46 @@ class _Watch:
         for event in events:
             self._one(event)
         if events:
-            self._heard = time.monotonic()
             self.at(f"{self._done} resources" + (f"; at work on {next(reversed(self._open.values()))}" if self._open else ""))
-        elif self._open and time.monotonic() - self._heard > _SILENCE_SECONDS:
-            self._heard = time.monotonic()
-            self.say(f"    still at work on {', '.join(self._open.values())}")
+        if self._open and time.monotonic() - self._heard > _SILENCE_SECONDS:
+            self._tell(f"    still at work on {'; '.join(self._waiting())}")
+
+    def _waiting(self) -> Iterator[str]:
+        for urn, resource in self._open.items():
+            yield f"{resource}: {status}" if (status := self._status.get(urn)) else resource
+
+    def _tell(self, line: str) -> None:
+        self._heard = time.monotonic()
+        self.say(line)
 
     def _one(self, event: dict[str, Any]) -> None:
         if started := event.get("resourcePreEvent"):
             if _changes(started["metadata"]):
                 self._open[started["metadata"]["urn"]] = _short(started["metadata"]["urn"])
         elif ended := event.get("resOutputsEvent") or event.get("resOpFailedEvent"):
-            metadata = ended["metadata"]
-            self._done += 1
-            self._open.pop(metadata["urn"], None)
-            if _changes(metadata):
-                self.touched.append(_short(metadata["urn"]))
-                failed = "failed to " if "resOpFailedEvent" in event else ""
-                self.say(f"    {failed}{metadata['op']:<8} {_short(metadata['urn'])}")
+            self._end(ended["metadata"], failed="resOpFailedEvent" in event)
         elif diagnostic := event.get("diagnosticEvent"):
-            text = _COLORS.sub("", diagnostic.get("message", "")).strip()
-            self._events += [event] if diagnostic.get("severity") == "error" and not _CLOSING.search(text) else []
-            if diagnostic.get("severity") in ("info", "warning") and not diagnostic.get("ephemeral") and _WONDER not in text:
-                self.hints += [text] if text and text not in self.hints else []
+            self._hear(event, diagnostic)
         elif summary := event.get("summaryEvent"):
             self.changes = dict(summary.get("resourceChanges") or {})
+
+    def _end(self, metadata: Mapping[str, Any], *, failed: bool) -> None:
+        self._done += 1
+        self._open.pop(metadata["urn"], None)
+        if _changes(metadata):
+            self.touched.append(_short(metadata["urn"]))
+            self._tell(f"    {'failed to ' if failed else ''}{metadata['op']:<8} {_short(metadata['urn'])}")
+
+    def _hear(self, event: dict[str, Any], diagnostic: Mapping[str, Any]) -> None:
+        text = _COLORS.sub("", diagnostic.get("message", "")).strip()
+        severity = diagnostic.get("severity")
+        if diagnostic.get("ephemeral"):
+            # What a provider waits for, such as the pods of a roll-out.
+            self._status[diagnostic.get("urn", "")] = text
+        elif severity == "error" and not _CLOSING.search(text):
+            self._errors.append(event)
+        elif severity in ("info", "warning") and text and text not in self.hints and _WONDER not in text:
+            self.hints.append(text)
 
     def problem(self, output: str) -> str:
         """All errors, each once; a failed image build by the output of the step that failed."""
@@ -213,7 +229,7 @@ class _Watch:
         from local_azure.engine import Diagnostics  # noqa: PLC0415 - so does this, with it
 
         diagnostics = Diagnostics()
-        for event in self._events:
+        for event in self._errors:
             diagnostics.collect(EngineEvent.from_json(event))
         diagnostics.read(output)
         return diagnostics.message()

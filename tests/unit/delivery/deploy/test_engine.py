@@ -165,6 +165,11 @@ def test_an_interrupted_update_ends_in_order_before_anything_else_happens(tmp_pa
 
 def test_a_long_silence_says_what_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("delivery.deploy.engine._SILENCE_SECONDS", 0.15)
+    begun = about("resourcePreEvent", "update")
+    status = said(
+        "info#err", "Waiting for app ReplicaSet to be available (0/1 Pods available)", ephemeral=True, urn=begun["resourcePreEvent"]["metadata"]["urn"]
+    )
     lines: list[str] = []
-    engine(tmp_path, f"{written(about('resourcePreEvent', 'update'))}sleep 0.5", monkeypatch).update(silent, lines.append)
+    engine(tmp_path, f"{written(begun)}sleep 0.4; echo '{json.dumps(status)}' >> \"$log\"; sleep 0.4", monkeypatch).update(silent, lines.append)
     assert lines[0] == "    still at work on kubernetes:apps/v1:Deployment digits-deployment"
+    assert lines[-1] == f"{lines[0]}: Waiting for app ReplicaSet to be available (0/1 Pods available)"

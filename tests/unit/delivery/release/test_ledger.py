@@ -155,7 +155,7 @@ class TestWho:
         assert opened.write(release()).pushed
         assert self.author(bare).startswith("converge <")
 
-    def test_a_user_s_settings_and_hooks_do_not_interfere(self, checkout: Path, opened: Ledger, tmp_path: Path):
+    def test_a_user_s_settings_and_hooks_do_not_interfere(self, bare: Path, checkout: Path, opened: Ledger, tmp_path: Path):
         hooks = tmp_path / "hooks"
         hooks.mkdir()
         for name in ("pre-push", "pre-commit", "commit-msg", "post-commit"):
@@ -167,6 +167,7 @@ class TestWho:
         )
         assert opened.write(release(by="Zoë")) == Written(release(by="Zoë"), pushed=True)
         assert opened.records() == [release(by="Zoë")]
+        assert "encoding" not in git(bare, "cat-file", "commit", "releases")
         assert not list(tmp_path.glob("ran-*"))
         assert not list((checkout / ".git").glob("sharedindex*"))
 
@@ -374,6 +375,22 @@ class TestTrouble:
         assert [(record.id, record.by) for record in opened.records()] == [(f"{ID}-2", "Grace"), (ID, "Ada Lovelace")]
         assert [one.record.id for one in opened.push_kept()] == [f"{ID}-2"]
         assert opened.kept.records() == ([], {})
+
+    def test_two_that_wait_never_get_one_id(self, bare: Path, opened: Ledger):
+        bare.rename(bare.with_name("away"))
+        opened.write(release(by="Grace"))
+        opened.write(release(by="Barbara"))
+        bare.with_name("away").rename(bare)
+        ledger(clone(bare, "other")).write(release())
+        assert {one.record.by: one.record.id for one in opened.push_kept()} == {"Barbara": f"{ID}-2", "Grace": f"{ID}-3"}
+        assert [record.by for record in opened.records()] == ["Grace", "Barbara", "Ada Lovelace"]
+
+    def test_what_was_pushed_is_known_without_network_in_a_clone_of_one_branch(self, bare: Path):
+        pipeline = ledger(clone(bare, "pipeline", "--single-branch"))
+        pipeline.write(release())
+        bare.rename(bare.with_name("away"))
+        assert pipeline.records() == [release()]
+        assert (pipeline.waiting, bool(pipeline.stale)) == ((), True)
 
     def test_a_remote_that_does_not_answer_is_asked_three_times(self, bare: Path, opened: Ledger, monkeypatch: pytest.MonkeyPatch):
         fetch, tries = Branch.fetch, list[int]()

@@ -11,10 +11,13 @@ from rich.filesize import decimal
 from delivery.plan.apps import LAYERS
 from delivery.plan.report import PlanReport
 from delivery.plan.sections import AppChange, Image, MetricChange, ModelChange, ModelVersion, PinnedService, Pods, Roll
+from delivery.predictions.result import shortened
 
 _SHORT_HASH = 12
 _SHORT_COMMIT = 7
 _MOST_FILES = 10
+_LONGEST = 160
+"""Of a subject or a reason: some are whole error messages."""
 _DAY, _MINUTE = "%Y-%m-%d", "%Y-%m-%d %H:%M UTC"
 
 
@@ -119,14 +122,16 @@ def _predictions(change: ModelChange) -> Iterator[Line]:
         below += [line(found.definition)] if found.changed else []
         yield line(Strong(found.title) if found.flipped else found.title, below=below)
     elif change.predictions_unknown:
-        yield line("predictions could not be compared: ", Foreign(change.predictions_unknown))
+        yield line("predictions could not be compared: ", Foreign(shortened(change.predictions_unknown, 2 * _LONGEST)))
 
 
 def _app(change: AppChange, pins: Sequence[PinnedService]) -> Line:
     count = len(change.commits) + change.more_commits
     since: list[Part] = [f"{count} commits" if count != 1 else "1 commit", " since ", Foreign(change.since)] if count else []
     changed: list[Part] = [*since, ", " if since and change.uncommitted else "", _files(change)]
-    commits = [line(Code(commit.sha[:_SHORT_COMMIT]), " ", Foreign(commit.subject), ", by ", Foreign(commit.author)) for commit in change.commits]
+    commits = [
+        line(Code(commit.sha[:_SHORT_COMMIT]), " ", Foreign(shortened(commit.subject, _LONGEST)), ", by ", Foreign(commit.author)) for commit in change.commits
+    ]
     commits += [line(f"and {change.more_commits} more commits")] if change.more_commits else []
     shown = change.uncommitted[:_MOST_FILES]
     more = [f" and {len(change.uncommitted) - len(shown)} more"] if len(change.uncommitted) > len(shown) else []
@@ -195,7 +200,16 @@ def _pin(pin: PinnedService, stack: str) -> Line:
     if not pin.release:
         return line(Strong(pin.service), " runs the image ", Code(_digest(pin.image)), ", built before")
     when = f" on {pin.at.strftime(_DAY)}" if pin.at else ""
-    who: list[Part] = [" (went back to release ", Foreign(pin.release), ", by ", Foreign(pin.by), when, ", because ", Foreign(pin.reason), ")"]
+    who: list[Part] = [
+        " (went back to release ",
+        Foreign(pin.release),
+        ", by ",
+        Foreign(pin.by),
+        when,
+        ", because ",
+        Foreign(shortened(pin.reason, _LONGEST)),
+        ")",
+    ]
     return line(Strong(pin.service), " ", Strong("stays"), " at ", Code(_digest(pin.image)), *who, "; ", Code(f"converge release unpin {stack}"))
 
 

@@ -3,6 +3,7 @@
 import io
 
 import pytest
+from hypothesis import given
 from rich.console import Console
 
 from delivery.plan.markdown import LONGEST, render
@@ -10,7 +11,8 @@ from delivery.plan.report import Operation, PlanReport, ValueChange
 from delivery.plan.sections import Image, ModelChange, PinnedService, Pods, Roll
 from delivery.plan.terminal import show
 from tests.unit.delivery.plan.meant import APP, DIGEST, MODEL, NEW, OLD, PIN, meant
-from tests.unit.delivery.plan.reports import BROKEN, change, report
+from tests.unit.delivery.plan.reports import BROKEN, LOST, change, report
+from tests.unit.delivery.plan.test_escaping import FOREIGN, MARKDOWN, MENTION, Seen
 
 
 def shown(plan: PlanReport) -> str:
@@ -144,6 +146,43 @@ def test_a_terminal_is_not_steered_by_a_subject():
     text = shown(meant(apps=(APP.model_copy(update={"commits": (evil,)}),)))
     assert " [31mred  [bold]x[/bold], by Bob" in text
     assert "\x1b" not in text
+
+
+@given(FOREIGN)
+def test_nothing_that_somebody_else_chose_breaks_out_of_a_report(text: str):
+    """Everywhere at once: the report has the same parts as with plain words, and no link or mention."""
+    evil, plain = (Seen(MARKDOWN.render(render(everywhere(words)))) for words in (text, "words"))
+    assert [tag for tag in evil.tags if tag != "code"] == [tag for tag in plain.tags if tag != "code"]
+    assert not MENTION.search(evil.plain)
+
+
+def everywhere(text: str) -> PlanReport:
+    metrics = tuple(metric.model_copy(update={"name": text}) for metric in MODEL.metrics)
+    found = MODEL.predictions
+    assert found
+    outputs = tuple(output.model_copy(update={"name": text, "before": text, "after": text}) for output in found.examples[0].outputs)
+    example = found.examples[0].model_copy(update={"input": f"x {text}", "outputs": outputs})
+    predictions = found.model_copy(update={"examples": (example,), "notes": (f"x {text}",)})
+    published = MODEL.after.model_copy(update={"published_by": text}) if MODEL.after else None
+    model = MODEL.model_copy(update={"metrics": metrics, "signature": (text,), "predictions": predictions, "after": published})
+    commit = APP.commits[0].model_copy(update={"subject": text, "author": text})
+    layer = APP.layers[0].model_copy(update={"why": (text,)})
+    app = APP.model_copy(update={"since": text, "commits": (commit,), "uncommitted": (f"x{text}",), "contract": (text,), "layers": (layer,)})
+    pin = PIN.model_copy(update={"reason": text, "by": text})
+    roll = Roll(service="digits", pods=Pods.REPLACED, why=(text,))
+    broken = BROKEN.model_copy(update={"message": text, "fix": text, "resource": text})
+    danger = change(Operation.DELETE, f"x{text}", effects=(LOST.model_copy(update={"reason": text}),)).model_copy(update={"component": f"x{text}x"})
+    changed = report(danger, base=f"x {text}", violations=(broken,), hints=(f"x {text}",))
+    return changed.model_copy(update={"models": (model,), "apps": (app,), "rolls": (roll,), "pins": (pin,)})
+
+
+def test_reasons_and_subjects_that_are_whole_error_messages_are_shortened():
+    long = "4 errors occurred: " + "x" * 1000
+    commit = APP.commits[0].model_copy(update={"subject": long})
+    text = render(meant(models=(), pins=(PIN.model_copy(update={"reason": long}),), apps=(APP.model_copy(update={"commits": (commit,)}),)))
+    shortened = f"4 errors occurred: {'x' * 138}..."
+    assert f"because {shortened}); `" in text
+    assert f"` {shortened}, by Bob\n" in text
 
 
 def long_changes(count: int) -> PlanReport:

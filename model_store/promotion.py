@@ -41,7 +41,7 @@ class LockChange:
 
     @property
     def title(self) -> str:
-        """As `digits v1 -> v2`."""
+        """As `digits v1 -> v2`, or `digits v1` when the model stays."""
         model = self.after.model
         if self.before is None:
             return f"nothing -> {model.name} v{model.version}"
@@ -52,10 +52,11 @@ class LockChange:
         model = self.after.model
         if not self.changed:
             return [f"{self.path}: service {self.service} runs {model.name} v{model.version} already, nothing changed"]
-        summary = f"{self.path}: service {self.service}: {self.title if self.before is None else Comparison(self.before.model, model).title}"
+        summary = f"{self.path}: service {self.service}: {self.title}"
         if self.before is None:
             return [summary, *(f"metric {name}: {value:.6g}" for name, value in sorted(model.metrics.items())), *self._image(None), *self._pin()]
-        return [summary, *Comparison(self.before.model, model).lines(), *self._image(self.before.image), *self._pin()]
+        compared = Comparison(self.before.model, model).lines() if self.before.model != model else []
+        return [summary, *compared, *self._image(self.before.image), *self._pin()]
 
     def as_json(self) -> dict[str, Any]:
         """For programs."""

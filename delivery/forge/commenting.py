@@ -10,6 +10,7 @@ from delivery.errors import DeliveryError
 from delivery.forge import azure, github
 from delivery.forge.body import body
 from delivery.forge.pipeline import GitHubPlace, place, token
+from delivery.plan.escaping import code
 
 
 def comment(
@@ -38,8 +39,15 @@ def comment(
         raise DeliveryError(f"the comment's text {file} cannot be read: {error}") from error
     found = place(checkout, environment)
     if isinstance(found, GitHubPlace):
-        written = body(text, key, found.run, github.LONGEST)
+        written = body(f"{_warning(found)}{text}", key, found.run, github.LONGEST)
         api = github.forge(found, token(found, environment), transport)
         return github.put_comment(api, found, pull_request or github.find_pull_request(api, found), written)
     written = body(text, key, found.run, azure.LONGEST)
     return azure.put_comment(azure.forge(found, token(found, environment), transport), found, pull_request or azure.find_pull_request(found), written)
+
+
+def _warning(found: GitHubPlace) -> str:
+    """For readers of what a fork's own code wrote: it comes under our name."""
+    if not found.fork:
+        return ""
+    return f"> Written by the code of {code(found.fork)}, a fork: it may say anything. Who is in doubt runs `converge plan` on the branch.\n\n"

@@ -30,6 +30,14 @@ class GitHubPlace:
     event: Mapping[str, Any]
     ref: str = ""
 
+    @property
+    def fork(self) -> str:
+        """Name of the repository whose run this one goes on from, when that is a fork; empty otherwise."""
+        began = self.event.get("workflow_run")
+        head = began.get("head_repository") if isinstance(began, dict) else None
+        name = str(head.get("full_name", "")) if isinstance(head, dict) else ""
+        return name if name != self.repository else ""
+
 
 @dataclass(frozen=True, kw_only=True)
 class AzurePlace:

@@ -135,9 +135,19 @@ def test_a_pull_request_of_a_fork_is_found_by_commit_branch_and_repository(on_gi
         pull(8, repository="ann/converge", state="closed"),
     ]
     pipeline.comment("fork", GITHUB_EVENT_PATH=event(tmp_path, finished_run()), GITHUB_REF="refs/heads/main")
-    assert github.bodies == ["<!-- converge:plan:dev -->\r\n<!-- run 40 -->\r\nfork"]
+    assert [body.replace("\r\n", "\n") for body in github.bodies] == [
+        "<!-- converge:plan:dev -->\n<!-- run 40 -->\n"
+        "> Written by the code of `ann/converge`, a fork: it may say anything. Who is in doubt runs `converge plan` on the branch.\n\nfork"
+    ]
     asked = next(request for request in github.requests if request.url.path.endswith("/pulls"))
     assert dict(asked.url.params) == {"state": "open", "head": "ann:change", "per_page": "100"}
+
+
+def test_a_branch_of_the_repository_itself_is_no_fork(on_github: Runs, tmp_path: Path):
+    pipeline, github = on_github
+    github.pulls = [pull(7)]
+    pipeline.comment("own", GITHUB_EVENT_PATH=event(tmp_path, finished_run(repository="acme/converge")))
+    assert github.bodies == ["<!-- converge:plan:dev -->\r\n<!-- run 40 -->\r\nown"]
 
 
 def test_a_fork_that_has_moved_on_gets_no_comment(on_github: Runs, tmp_path: Path):

@@ -50,4 +50,4 @@ def _warning(found: GitHubPlace) -> str:
     """For readers of what a fork's own code wrote: it comes under our name."""
     if not found.fork:
         return ""
-    return f"> Written by the code of {code(found.fork)}, a fork: it may say anything. Who is in doubt runs `converge plan` on the branch.\n\n"
+    return f"> Written by the code of {code(found.fork)}, a fork: it may say anything, so what counts is the change itself.\n\n"

@@ -136,8 +136,7 @@ def test_a_pull_request_of_a_fork_is_found_by_commit_branch_and_repository(on_gi
     ]
     pipeline.comment("fork", GITHUB_EVENT_PATH=event(tmp_path, finished_run()), GITHUB_REF="refs/heads/main")
     assert [body.replace("\r\n", "\n") for body in github.bodies] == [
-        "<!-- converge:plan:dev -->\n<!-- run 40 -->\n"
-        "> Written by the code of `ann/converge`, a fork: it may say anything. Who is in doubt runs `converge plan` on the branch.\n\nfork"
+        "<!-- converge:plan:dev -->\n<!-- run 40 -->\n> Written by the code of `ann/converge`, a fork: it may say anything, so what counts is the change itself.\n\nfork"
     ]
     asked = next(request for request in github.requests if request.url.path.endswith("/pulls"))
     assert dict(asked.url.params) == {"state": "open", "head": "ann:change", "per_page": "100"}

@@ -13,10 +13,14 @@ import httpx
 
 from delivery.errors import DeliveryError
 from delivery.smoke.deployed import Deployed
+from delivery.smoke.forward import forwarded, ready_pod
+from delivery.smoke.processes import ended_with
 
 _SECONDS = 20.0
 """For kubectl to log in and listen."""
 _ONLY_SERVICES = r"^/api/v1/namespaces/[^/]+/services/[^/]+/proxy/"
+_NO_WAY = (httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.GATEWAY_TIMEOUT, httpx.codes.BAD_GATEWAY)
+_NOT_REACHED = "error trying to reach service"
 _LOG_IN = (
     "for AKS: `az aks get-credentials --resource-group GROUP --name CLUSTER`, then `kubelogin convert-kubeconfig -l azurecli`; "
     'for the local stack: eval "$(converge local env)"'
@@ -34,14 +38,37 @@ class Way:
     context: str
     socket: Path
 
-    def client(self, service: Deployed, seconds: float) -> httpx.Client:
-        """Requests that the API server hands on to one of the Service's pods.
+    @contextmanager
+    def client(self, service: Deployed, seconds: float) -> Iterator[httpx.Client]:
+        """Requests that the API server hands on to one of the Service's pods; where a network policy keeps it from them, requests to one pod.
 
         Args:
             seconds: after which an answer is not waited for any more.
+
+        Raises:
+            DeliveryError: there is no way at all.
         """
         place = f"/api/v1/namespaces/{service.namespace}/services/http:{service.service}:{service.port}/proxy"
-        return httpx.Client(base_url=f"http://localhost{place}", transport=httpx.HTTPTransport(uds=str(self.socket)), timeout=seconds, trust_env=False)
+        transport = httpx.HTTPTransport(uds=str(self.socket))
+        with httpx.Client(base_url=f"http://localhost{place}", transport=transport, timeout=seconds, trust_env=False) as client:
+            # Without a pod that is ready it is the service that fails, and not the way to it.
+            pod = "" if _reaches(client) else ready_pod(service)
+            if not pod:
+                yield client
+                return
+        with forwarded(service, pod, seconds) as client:
+            yield client
+
+
+def _reaches(client: httpx.Client) -> bool:
+    """Whether the API server gets to the pods. Anything that is answered, also that there are none, is an answer."""
+    try:
+        answer = client.get("/v2/health/live")
+    except httpx.ReadTimeout:
+        return False
+    except httpx.TransportError:
+        return True
+    return not (answer.status_code in _NO_WAY and _NOT_REACHED in answer.text)
 
 
 def current_context() -> str:
@@ -69,31 +96,19 @@ def way_in() -> Iterator[Way]:
         socket = Path(folder) / "s"
         command = ["kubectl", "proxy", "--unix-socket", str(socket), "--accept-paths", _ONLY_SERVICES]
         # In a session of its own, so that Ctrl-C does not end it before those who use it.
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True)
-        try:
-            _wait_for(socket, process)
+        log = Path(folder) / "log"
+        with log.open("w") as output:
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
+        with ended_with(process):
+            _wait_for(socket, log, process)
             yield Way(context=context, socket=socket)
-        finally:
-            _end(process)
 
 
-def _wait_for(socket: Path, process: subprocess.Popen[str]) -> None:
+def _wait_for(socket: Path, log: Path, process: "subprocess.Popen[bytes]") -> None:
     until = time.monotonic() + _SECONDS
     while not socket.exists():
         if process.poll() is not None:
-            said = process.communicate()[1].strip()
-            raise DeliveryError(f"`kubectl proxy` ended: {said or f'exit code {process.returncode}'}")
+            raise DeliveryError(f"`kubectl proxy` ended: {log.read_text().strip() or f'exit code {process.returncode}'}")
         if time.monotonic() > until:
             raise DeliveryError(f"`kubectl proxy` does not listen after {_SECONDS:.0f} s")
         time.sleep(0.02)
-
-
-def _end(process: subprocess.Popen[str]) -> None:
-    process.terminate()
-    try:
-        process.wait(timeout=5)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-    if process.stderr:
-        process.stderr.close()

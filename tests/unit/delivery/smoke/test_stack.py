@@ -33,10 +33,11 @@ class FakeWay:
     def __init__(self, client: httpx.Client) -> None:
         self._client = client
 
-    def client(self, service: Deployed, seconds: float) -> httpx.Client:
+    @contextmanager
+    def client(self, service: Deployed, seconds: float) -> Iterator[httpx.Client]:
         assert service == SERVICE
         assert seconds == 10.0
-        return httpx.Client(base_url=self._client.base_url, trust_env=False)
+        yield self._client
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ UV_VERSION := 0.13.9
 MADE := .venv/made
 
 .DEFAULT_GOAL := help
-.PHONY: help up down preview plans story test lint audit format verify-azure lock
+.PHONY: help up down preview plans screenshots story test lint audit format verify-azure lock
 
 help: ## List the targets.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
@@ -21,6 +21,9 @@ preview: $(MADE) ## Preview a stack without credentials: make preview STACK=prod
 
 plans: $(MADE) ## Write the golden plans in plans/ anew: every stack, from nothing.
 	@.venv/bin/python -m delivery.plan.golden
+
+screenshots: $(MADE) ## Make the pictures in docs/images anew, in a real browser.
+	@.venv/bin/python -m tests.screenshots
 
 story: $(MADE) ## Play a whole delivery on this machine, from a pull request to a roll-back, and say how long it took.
 	@.venv/bin/python -m tests.story

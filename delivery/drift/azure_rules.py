@@ -17,7 +17,7 @@ _IMAGES = ("NodeImage", "SecurityPatch")
 
 
 def _autoscaled(change: Change, _stack: Sequence[Resource]) -> bool:
-    """Whether the pool scales by itself, and stays within its bounds: what lies outside of them, somebody set."""
+    """Whether the pool scales by itself and the count is within its bounds: what lies outside of them, somebody set."""
     pool = value_at(change.resource.outputs, change.parts[:-1])
     if not isinstance(pool, Mapping) or not pool.get("enableAutoScaling") or not isinstance(change.now, int):
         return False
@@ -25,7 +25,7 @@ def _autoscaled(change: Change, _stack: Sequence[Resource]) -> bool:
 
 
 def _upgraded(change: Change, stack: Sequence[Resource]) -> bool:
-    """Whether the cluster's upgrade channel does that: `patch` stays within the minor version."""
+    """Whether the cluster's upgrade channel does that: `patch` stays within the minor version, `stable` and `rapid` do not."""
     channel = _profile(change, stack).get("upgradeChannel")
     if change.now is ABSENT or channel not in (*_PATCH, *_MINOR):
         return False
@@ -33,6 +33,7 @@ def _upgraded(change: Change, stack: Sequence[Resource]) -> bool:
 
 
 def _new_image(change: Change, stack: Sequence[Resource]) -> bool:
+    """Whether one of the cluster's two upgrade channels brings node images."""
     profile = _profile(change, stack)
     return change.now is not ABSENT and (profile.get("nodeOSUpgradeChannel") in _IMAGES or profile.get("upgradeChannel") in (*_PATCH, *_MINOR, "node-image"))
 
@@ -63,11 +64,12 @@ def _endpoint_of_the_stack(change: Change, stack: Sequence[Resource]) -> bool:
 
 
 def _keys_unused(change: Change, _stack: Sequence[Resource]) -> bool:
+    """Whether the account refuses its keys."""
     return change.resource.now is not None and change.resource.now.get("allowSharedKeyAccess") is False
 
 
 def _nothing(change: Change, _stack: Sequence[Resource]) -> bool:
-    """Whether the value says nothing, before and now: an answer has an empty list where it had none before."""
+    """Whether the value says nothing, before and now."""
     return change.before in (ABSENT, None, "", [], {}) and change.now in (ABSENT, None, "", [], {})
 
 
@@ -172,7 +174,7 @@ AZURE: Final = (
     ),
     Rule(
         "azure-native:network:*",
-        ("**  ipConfigurations **", "** ipConfiguration **", "** networkInterfaces **", "** privateEndpoints **", "** serviceAssociationLinks **"),
+        ("** ipConfigurations **", "** ipConfiguration **", "** networkInterfaces **", "** privateEndpoints **", "** serviceAssociationLinks **"),
         "nodes, load balancers and endpoints attach themselves and go",
         f"{_API}/virtualnetwork/subnets/get",
     ),
@@ -191,7 +193,7 @@ AZURE: Final = (
     ),
     Rule(
         "azure-native:*",
-        ("**  etag", "** eTag", "** eTAG"),
+        ("** etag", "** eTag", "** eTAG"),
         "a mark that every write by a service renews",
         f"{_LEARN}/azure-resource-manager/management/overview",
     ),

@@ -29,7 +29,7 @@ def _by_a_controller(change: Change, _stack: Sequence[Resource]) -> bool:
 
 
 def _filled_in(change: Change, _stack: Sequence[Resource]) -> bool:
-    """Whether it came and nobody owns it, although owners are kept: a newer API server fills in what the older one did not know."""
+    """Whether it came and nobody owns it, although owners are kept: a newer API server knows more fields."""
     return change.before is ABSENT and not change.owners and value_at(change.resource.now, ("metadata", "managedFields")) not in (ABSENT, None, [])
 
 

@@ -68,6 +68,11 @@ class Change:
         """The path's names and numbers."""
         return parts_of(self.path)
 
+    @property
+    def ours(self) -> bool:
+        """Whether the program gave the value. What somebody added beside it the engine takes for an input, too, and would take it away again."""
+        return value_at(self.resource.inputs, self.parts) is not ABSENT
+
 
 def resources_of(steps: Sequence[Values]) -> list[Resource]:
     """The real resources among the steps of `pulumi refresh --json --show-sames`: no components, no providers."""

@@ -34,7 +34,7 @@ class Rule:
         Args:
             stack: all resources: an upgrade channel is the cluster's, the version a pool's.
         """
-        if not fnmatchcase(change.resource.kind, self.kind) or (change.declared and not self.set_by_us):
+        if not fnmatchcase(change.resource.kind, self.kind) or (change.ours and not self.set_by_us):
             return False
         return any(matches(place, change.parts) for place in self.places) and (self.when is None or self.when(change, stack))
 

@@ -89,6 +89,11 @@ def test_values(kind: str, before: dict[str, Any], now: dict[str, Any], expected
     assert theirs(step(kind, "one", before, now, inputs={})) == expected
 
 
+def test_what_a_service_adds_is_its_own_also_where_the_engine_takes_it_for_an_input():
+    before, now = {"tags": {"a": "b"}}, {"tags": {"a": "b", "hidden-title": "x"}}
+    assert theirs(step(ACCOUNT, "one", before, now, inputs_now=now)) == []
+
+
 def test_only_a_connection_of_the_stacks_own_endpoint_is_expected():
     endpoint = step("azure-native:network:PrivateEndpoint", "e", {}, id=f"{SCOPE}/Microsoft.Network/privateEndpoints/e")
     connection = {"privateEndpoint": {"id": f"{SCOPE.upper()}/Microsoft.Network/privateEndpoints/e"}}

@@ -135,9 +135,8 @@ def test_a_pull_request_of_a_fork_is_found_by_commit_branch_and_repository(on_gi
         pull(8, repository="ann/converge", state="closed"),
     ]
     pipeline.comment("fork", GITHUB_EVENT_PATH=event(tmp_path, finished_run()), GITHUB_REF="refs/heads/main")
-    assert [body.replace("\r\n", "\n") for body in github.bodies] == [
-        "<!-- converge:plan:dev -->\n<!-- run 40 -->\n> Written by the code of `ann/converge`, a fork: it may say anything, so what counts is the change itself.\n\nfork"
-    ]
+    warning = "> Written by the code of `ann/converge`, a fork: it may say anything, so what counts is the change itself."
+    assert [body.replace("\r\n", "\n") for body in github.bodies] == [f"<!-- converge:plan:dev -->\n<!-- run 40 -->\n{warning}\n\nfork"]
     asked = next(request for request in github.requests if request.url.path.endswith("/pulls"))
     assert dict(asked.url.params) == {"state": "open", "head": "ann:change", "per_page": "100"}
 

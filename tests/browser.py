@@ -20,7 +20,7 @@ def browser() -> Iterator[Browser]:
         print("fetching Chromium from Debian's packages (about 125 MB, once)", file=sys.stderr)
     chromium.ensure()
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=chromium.program, args=list(FLAGS), env={**chromium.environment()})
+        started = playwright.chromium.launch(executable_path=chromium.program, args=list(FLAGS), env=dict[str, str | float | bool](chromium.environment()))
         try:
             yield started
         finally:

@@ -1,4 +1,4 @@
-"""A browser for pages that are looked at by tests: Chromium from Debian's packages, with fonts of its own, so that a page looks the same on every machine."""
+"""A browser for pages that are looked at by tests: Chromium from Debian's packages, with fonts of its own, so that a page looks the same everywhere."""
 
 import os
 import shutil
@@ -32,21 +32,28 @@ _ALIAS = "<alias binding='same'><family>{name}</family><prefer><family>{font}</f
 _FAMILIES = {"system-ui": "Inter", "sans-serif": "Inter", "ui-monospace": "JetBrains Mono", "monospace": "JetBrains Mono"}
 
 
+_INSTALLED = ("chromium", "google-chrome", "google-chrome-stable")
+"""Names by which a browser is looked for where Debian's package is not to be had: Ubuntu has it as a snap only."""
+
+
 class Chromium:
-    """Chromium, unpacked into the cache."""
+    """Chromium, on Debian unpacked into the cache, elsewhere the one that the machine has."""
 
     def __init__(self, cache: Path) -> None:
         self._debian = DebianPrograms(cache, _PACKAGES)
         self._settings = cache / "tools" / f"{self._debian.root.name}-fonts"
+        self._installed = None if _is_debian() else next((path for name in _INSTALLED if (path := shutil.which(name))), None)
 
     def ensure(self) -> None:
         """Fetches and unpacks it unless it is there.
 
         Raises:
-            LocalAzureError: this is no Debian, or a package could not be fetched.
+            LocalAzureError: there is none, or a package could not be fetched.
         """
-        if not shutil.which("apt-get") and not self._debian.root.exists():
-            raise LocalAzureError("the browser comes from Debian's packages, and this machine has no apt-get")
+        if self._installed:
+            return
+        if not _is_debian():
+            raise LocalAzureError(f"no browser: this is no Debian, and none of {', '.join(_INSTALLED)} is on PATH; install one of them")
         self._debian.ensure()
         self._settings.mkdir(parents=True, exist_ok=True)
         aliases = "\n  ".join(_ALIAS.format(name=name, font=font) for name, font in _FAMILIES.items())
@@ -55,12 +62,19 @@ class Chromium:
 
     @property
     def program(self) -> Path:
-        """The browser itself; the script of the same name in usr/bin would look for it where a package installs it."""
-        return self._debian.root / "usr" / "lib" / "chromium" / "chromium"
+        """The browser itself; the package's script in usr/bin would look for it where a package is installed."""
+        return Path(self._installed) if self._installed else self._debian.root / "usr" / "lib" / "chromium" / "chromium"
 
     def environment(self) -> dict[str, str]:
-        """What it needs to find its libraries and fonts, on top of the caller's."""
+        """What it needs to find its libraries and fonts, the caller's included."""
+        if self._installed:
+            return {**os.environ}
         libraries = self._debian.environment()["LD_LIBRARY_PATH"].split(os.pathsep)
         # Its audio library keeps a part of itself in a folder that only an installed one is found in.
         audio = [f"{path}/pulseaudio" for path in libraries]
         return {**os.environ, "LD_LIBRARY_PATH": os.pathsep.join([*libraries, *audio]), "FONTCONFIG_FILE": str(self._settings / "fonts.conf")}
+
+
+def _is_debian() -> bool:
+    release = Path("/etc/os-release")
+    return release.exists() and "ID=debian" in release.read_text().splitlines()

@@ -79,10 +79,17 @@ def lines_of(result: Result) -> list[str]:
         lines.append(f"  {result.record.reason}")
     lines.append(f"  {told(result.record, result.written)}")
     if result.way_back:
-        lines += lines_of(result.way_back)
-        lock = f"locks/{result.record.stack}.json"
-        lines.append(f"the lock of the working tree says so now; commit {lock}, or the next deployment from the repository brings back what failed")
+        lines += [*lines_of(result.way_back), *_to_do(result.record.stack, result.way_back.record)]
     return lines
+
+
+def _to_do(stack: str, back: Record) -> list[str]:
+    """The lock of this working tree alone knows of the way back."""
+    target = next((service.pin.release for service in back.services.values() if service.pin), back.id)
+    return [
+        f"locks/{stack}.json of this working tree says so now. Commit it, or the next deployment from the repository brings back what failed; in a pipeline:",
+        f"  converge release rollback {stack} --to {target} --pull-request",
+    ]
 
 
 def told(record: Record, written: Written | None) -> str:

@@ -83,7 +83,8 @@ def test_a_failed_smoke_test_and_the_way_back(stack: FakeStack):
         f"  digits: digits v1, sha256 {'a' * 12}, localhost:9/digits@{digest(1)}",
         f"  back to release {first.id}, since the smoke test failed",
         f"  release {back.id} is recorded",
-        "the lock of the working tree says so now; commit locks/dev.json, or the next deployment from the repository brings back what failed",
+        "locks/dev.json of this working tree says so now. Commit it, or the next deployment from the repository brings back what failed; in a pipeline:",
+        f"  converge release rollback dev --to {first.id} --pull-request",
     ]
     assert as_json("dev")[0] == 0, "the lock goes back now"
 

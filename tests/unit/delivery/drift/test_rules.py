@@ -94,6 +94,10 @@ def test_what_a_service_adds_is_its_own_also_where_the_engine_takes_it_for_an_in
     assert theirs(step(ACCOUNT, "one", before, now, inputs_now=now)) == []
 
 
+def test_what_the_program_sets_nobody_else_may_change():
+    assert theirs(step(ACCOUNT, "one", {"tags": {"hidden-title": "ours"}}, {"tags": {"hidden-title": "theirs"}})) == ["tags.hidden-title"]
+
+
 def test_only_a_connection_of_the_stacks_own_endpoint_is_expected():
     endpoint = step("azure-native:network:PrivateEndpoint", "e", {}, id=f"{SCOPE}/Microsoft.Network/privateEndpoints/e")
     connection = {"privateEndpoint": {"id": f"{SCOPE.upper()}/Microsoft.Network/privateEndpoints/e"}}

@@ -62,7 +62,7 @@ def test_at_every_time_the_periods_say_what_the_last_success_brought(steps: list
         assert earlier.end <= later.start
 
 
-@given(st.lists(st.tuples(st.none() | st.integers(1, 3), st.booleans()), min_size=1, max_size=12), st.integers(0, 100_000))
+@given(st.lists(st.tuples(st.none() | st.integers(1, 3), st.booleans()), min_size=1, max_size=12), st.integers(-1_000, 100_000))
 def test_everything_lies_within_the_lane(steps: list[tuple[int | None, bool]], later: int):
     records = [record(number, version, succeeded=ok) for number, (version, ok) in enumerate(steps)][::-1]
     shown = timeline(records, periods(records), records[0].finished_at + timedelta(minutes=later))

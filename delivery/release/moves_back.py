@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from delivery.errors import DeliveryError
-from delivery.registry import open_registry
+from delivery.registry import open_registry, split_host
 from delivery.release.ledger import Ledger
 from delivery.release.moves_choice import Choice, way_back
 from delivery.release.moves_lock import Move, StackLock, stale
-from delivery.release.moves_registry import Opener, presence, still_there
+from delivery.release.moves_registry import Opener, Puller, presence, still_there
 from delivery.release.prepare import who
 from delivery.release.record import Record, one_line
 from model_store import LockChange, LockedService, Pin
@@ -54,7 +54,9 @@ def rollback(
         raise DeliveryError(f"release {release.id} of {stack} ran no service that the stack has by now: {', '.join(chosen)}")
     notes += [f"{name} was no part of release {release.id} and stays as it is" for name in chosen if name not in names and name in here.services]
     changes = [_back(here, name, release, one_line(reason) or _NO_REASON, who(checkout)) for name in names]
-    notes += _check_images(ledger, release, [change.service for change in changes if change.changed], opener)
+    moving = [change.service for change in changes if change.changed]
+    _check_registry(here, release, moving)
+    notes += _check_images(ledger, release, moving, opener)
     return here.write(changes, f"back to release {release.id}", notes)
 
 
@@ -64,6 +66,17 @@ def _back(here: StackLock, name: str, release: Record, reason: str, by: str) -> 
         return here.change(name, None)
     pin = Pin(release=release.id, reason=reason, by=by, at=datetime.now(UTC))
     return here.change(name, LockedService(model=released.model, image=released.digest, pin=pin))
+
+
+def _check_registry(here: StackLock, release: Record, names: Sequence[str]) -> None:
+    """Refuses a release from before the stack's settings named another registry: its images are looked for in that one."""
+    puller = Puller(here.stack, here.rules.settings, None, dict)
+    for name in names:
+        host = split_host(release.services[name].repository)[0]
+        if theirs := puller.other_registry(host):
+            raise DeliveryError(
+                f"release {release.id} of {here.stack} cannot be brought back, its image is in {host}, but {here.stack} pulls from {theirs} by now (converge:registry.registryId)"
+            )
 
 
 def _check_images(ledger: Ledger, release: Record, names: Sequence[str], opener: Opener) -> list[str]:

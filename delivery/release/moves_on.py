@@ -6,7 +6,7 @@ from pathlib import Path
 
 from delivery.errors import DeliveryError
 from delivery.registry import open_registry
-from delivery.release.ledger import Ledger
+from delivery.release.ledger import Ledger, running
 from delivery.release.moves_lock import Move, StackLock, stale
 from delivery.release.moves_registry import Opener, Puller, images_for, outputs_of
 from delivery.release.record import Record, ReleasedService
@@ -42,7 +42,8 @@ def promote(
         raise DeliveryError(f"--from and --to are both {source}; a promotion goes to another stack")
     here, there = StackLock.of(checkout, source), StackLock.of(checkout, target)
     ledger = ledger or Ledger.of(checkout)
-    release = ledger.latest(source)
+    records = ledger.records()
+    release = running(record for record in records if record.stack == source)
     notes = stale(ledger)
     if release is None:
         raise DeliveryError(f"no release of {source} has succeeded yet, so there is nothing to promote; deploy it first: converge deploy {source}")
@@ -52,7 +53,8 @@ def promote(
     changes = [_judged(there, there.change(name, wanted[name]), release, reason) for name in moving]
     problems = [problem for change in changes for problem in _problems(there, change, release, unpin=unpin)]
     if moving:
-        puller = Puller(target, there.rules.settings, ledger.latest(target), outputs_of(checkout, target))
+        newest = running(record for record in records if record.stack == target)
+        puller = Puller(target, there.rules.settings, newest, outputs_of(checkout, target))
         images = images_for(puller, release, moving, opener)
         problems += [f"{name}: {why}" for name, why in images.refused.items()]
         unknown = [f"{name}: {why}" for name, why in images.unknown.items()]

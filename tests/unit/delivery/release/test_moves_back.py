@@ -114,6 +114,20 @@ def test_an_image_that_is_gone(checkout: Path):
     assert refusal(checkout, _FIRST, _SECOND, third, to=_FIRST.id, opener=everything) == (f"{text}no release can be gone back to; promote a model instead")
 
 
+def test_a_registry_that_the_stack_no_longer_pulls_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    shared = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/shared/providers/Microsoft.ContainerRegistry/registries/shared"
+    monkeypatch.chdir(project(tmp_path, prod={"registry": {"registryId": shared}}))
+    lock(tmp_path, "prod", digits=built(2))
+    old, new = (
+        release(minutes, stack="prod", services=[service(version).model_copy(update={"image": f"{host}.azurecr.io/digits@{service(version).digest}"})])
+        for minutes, version, host in ((5, 1, "own"), (10, 2, "shared"))
+    )
+    assert refusal(tmp_path, old, new, to=old.id) == (
+        f"release {old.id} of prod cannot be brought back, its image is in own.azurecr.io, but prod pulls from shared by now (converge:registry.registryId)"
+    )
+    assert back(tmp_path, old, new, to=new.id).changed == ["digits"]
+
+
 def test_a_registry_that_does_not_answer_is_no_reason_to_stay(checkout: Path):
     """The cluster may reach it, and the old pods serve until the new ones do."""
     move = back(checkout, opener=registries(silent=True))

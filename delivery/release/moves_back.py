@@ -74,9 +74,8 @@ def _check_registry(here: StackLock, release: Record, names: Sequence[str]) -> N
     for name in names:
         host = split_host(release.services[name].repository)[0]
         if theirs := puller.other_registry(host):
-            raise DeliveryError(
-                f"release {release.id} of {here.stack} cannot be brought back, its image is in {host}, but {here.stack} pulls from {theirs} by now (converge:registry.registryId)"
-            )
+            by_now = f"its image is in {host}, but {here.stack} pulls from {theirs} by now (converge:registry.registryId)"
+            raise DeliveryError(f"release {release.id} of {here.stack} cannot be brought back, {by_now}")
 
 
 def _check_images(ledger: Ledger, release: Record, names: Sequence[str], opener: Opener) -> list[str]:

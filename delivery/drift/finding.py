@@ -8,6 +8,7 @@ from pathlib import Path
 
 from delivery.deploy.engine import Engine
 from delivery.drift.activity import Callers
+from delivery.drift.cluster import with_whole_objects
 from delivery.drift.judging import judged
 from delivery.drift.report import DriftReport
 from delivery.drift.resources import resources_of
@@ -32,10 +33,10 @@ def find_drift(checkout: Path, stack: str, progress: Progress) -> DriftReport:
             run = engine.drift(phase.detail)
         except DeliveryError as error:
             raise _advised(stack, error) from error
-    resources = resources_of(json.loads(run.answer)["steps"])
+    resources, notes = with_whole_objects(resources_of(json.loads(run.answer)["steps"]))
     callers = _callers(os.environ)
     with progress.phase("asking who changed it", quiet_under=1.0):
-        return judged(stack, resources, callers.who_changed, lambda: tuple(callers.notes))
+        return judged(stack, resources, callers.who_changed, lambda: (*notes, *callers.notes))
 
 
 def _advised(stack: str, error: DeliveryError) -> DeliveryError:

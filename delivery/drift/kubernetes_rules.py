@@ -1,6 +1,6 @@
 """What Kubernetes changes by itself."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from delivery.drift.paths import value_at
@@ -26,6 +26,23 @@ _CONTROLLERS = (
 def _by_a_controller(change: Change, _stack: Sequence[Resource]) -> bool:
     """Whether none but Kubernetes' own controllers set it."""
     return bool(change.owners) and all(owner.manager in _CONTROLLERS for owner in change.owners)
+
+
+def _autoscaled(change: Change, stack: Sequence[Resource]) -> bool:
+    """Whether an autoscaler of the stack scales it and the count is within its bounds; who scales leaves no trace in the object."""
+    if not isinstance(change.now, int):
+        return False
+    own = _name(change.resource)
+    for one in stack:
+        spec = one.outputs.get("spec")
+        if one.kind.endswith(":HorizontalPodAutoscaler") and isinstance(spec, Mapping) and (_name(one)[0], value_at(spec, ("scaleTargetRef", "name"))) == own:
+            return spec.get("minReplicas", 1) <= change.now <= spec.get("maxReplicas", 0)
+    return False
+
+
+def _name(resource: Resource) -> tuple[object, object]:
+    metadata = resource.outputs.get("metadata")
+    return (metadata.get("namespace"), metadata.get("name")) if isinstance(metadata, Mapping) else (None, None)
 
 
 def _filled_in(change: Change, _stack: Sequence[Resource]) -> bool:
@@ -54,8 +71,7 @@ KUBERNETES: Final = (
         ("spec replicas",),
         "the HorizontalPodAutoscaler scales the service",
         f"{_DOCS}/tasks/run-application/horizontal-pod-autoscale/",
-        _by_a_controller,
-        set_by_us=True,
+        _autoscaled,
     ),
     Rule("kubernetes:*", ("**",), "a controller of Kubernetes set it", f"{_DOCS}/reference/using-api/server-side-apply/#field-management", _by_a_controller),
     Rule("kubernetes:*", ("spec **",), "the API server filled in a default", f"{_DOCS}/reference/using-api/server-side-apply/#field-management", _filled_in),

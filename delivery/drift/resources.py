@@ -16,6 +16,9 @@ _FRACTION = re.compile(r"\.\d+")
 _OWNERS = ("metadata.managedFields",)
 """Who owns which field; it is read (owners.py), not told."""
 
+_CONTENT = ("data", "stringData", 'metadata.annotations["kubectl.kubernetes.io/last-applied-configuration"]')
+"""Where a Secret has its content; the annotation is a copy of all of it."""
+
 Values = Mapping[str, Any]
 
 
@@ -119,7 +122,7 @@ def changes_of(resource: Resource) -> Iterator[Change]:
 
 def _is_secret(resource: Resource, path: str) -> bool:
     """A Kubernetes Secret's content is one although nobody marked it."""
-    if resource.kind == "kubernetes:core/v1:Secret" and lies_in(path, ("data", "stringData")):
+    if resource.kind == "kubernetes:core/v1:Secret" and lies_in(path, _CONTENT):
         return True
     parts = parts_of(path)
     return any(value_at(tree, parts[:length]) == SECRET for tree in (resource.outputs, resource.now) for length in range(1, len(parts) + 1))

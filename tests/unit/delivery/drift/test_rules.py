@@ -106,16 +106,29 @@ def test_only_a_connection_of_the_stacks_own_endpoint_is_expected():
     assert theirs(endpoint, step(ACCOUNT, "a", {}, {"privateEndpointConnections": [strange]})) == ["privateEndpointConnections[0].privateEndpoint.id"]
 
 
-def scaled(manager: str) -> dict[str, Any]:
+def deployment(now: int, manager: str, **more: Any) -> dict[str, Any]:
+    place = {"name": "digits", "namespace": "apps"}
     fields = [{"manager": manager, "time": "2026-11-24T12:00:00Z", "fieldsV1": {"f:spec": {"f:replicas": {}}}}]
-    return step(DEPLOYMENT, "d", {"spec": {"replicas": 2}, "__fieldManager": "converge"}, {"spec": {"replicas": 4}, "metadata": {"managedFields": fields}})
+    before = {"metadata": place, "spec": {"replicas": 2}, "__fieldManager": "converge"}
+    return step(DEPLOYMENT, "d", before, {"metadata": {**place, "managedFields": fields}, "spec": {"replicas": now}}, **more)
 
 
-def test_replicas_are_the_autoscalers_only_where_it_set_them():
-    assert theirs(scaled("kube-controller-manager")) == []
-    (resource,) = report(scaled("kubectl-scale")).people
+def autoscaler(namespace: str = "apps", target: str = "digits") -> dict[str, Any]:
+    spec = {"minReplicas": 2, "maxReplicas": 6, "scaleTargetRef": {"kind": "Deployment", "name": target}}
+    return step("kubernetes:autoscaling/v2:HorizontalPodAutoscaler", "h", {"metadata": {"namespace": namespace, "name": "h"}, "spec": spec})
+
+
+def test_replicas_are_the_autoscalers_where_it_scales():
+    assert theirs(deployment(6, "?", inputs={}), autoscaler()) == []
+    for other in (autoscaler("other"), autoscaler(target="other")):
+        assert theirs(deployment(6, "?", inputs={}), other) == ["spec.replicas"]
+    assert theirs(deployment(7, "?", inputs={}), autoscaler()) == ["spec.replicas"]
+    assert theirs(deployment(1, "?", inputs={}), autoscaler()) == ["spec.replicas"]
+    assert theirs(deployment(6, "kube-controller-manager", inputs={})) == []
+    # What the program sets is not to be scaled, by whomever.
+    (resource,) = report(deployment(6, "kubectl-scale"), autoscaler()).people
     (value,) = resource.values
-    assert (value.path, value.was, value.now, value.by, value.at) == ("spec.replicas", "2", "4", "kubectl-scale", "2026-11-24T12:00:00Z")
+    assert (value.path, value.was, value.now, value.by, value.at) == ("spec.replicas", "2", "6", "kubectl-scale", "2026-11-24T12:00:00Z")
 
 
 @given(

@@ -1,3 +1,4 @@
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, cast
 
@@ -207,3 +208,29 @@ def test_several_changes_are_written_all_or_none_beside_what_others_wrote(tmp_pa
     assert sorted(read_lock(path).services) == ["one", "theirs"]
     write_changes(path, [two, LockChange(path, "one", one.after, one.after)])
     assert sorted(read_lock(path).services) == ["one", "theirs", "two"]
+
+
+def test_many_promotions_at_once_lose_nothing(tmp_path: Path):
+    path = tmp_path / "dev.json"
+    names = [f"service-{number}" for number in range(12)]
+    with ThreadPoolExecutor(len(names)) as pool:
+        assert all(change.changed for change in pool.map(lambda name: promote(store(locked()), "digits", 1, path, name), names))
+    assert sorted(read_lock(path).services) == sorted(names)
+    assert [file.name for file in tmp_path.iterdir()] == ["dev.json"]
+
+
+def test_of_many_promotions_of_one_service_each_is_done_or_told(tmp_path: Path):
+    path = tmp_path / "dev.json"
+
+    def attempt(version: int) -> str:
+        try:
+            promote(store(locked(version)), "digits", version, path, "digits")
+        except ModelStoreError as error:
+            return str(error)
+        return ""
+
+    with ThreadPoolExecutor(8) as pool:
+        ended = list(pool.map(attempt, range(1, 9)))
+    assert "" in ended
+    assert set(ended) <= {"", f"another command has changed service digits of {path} in the meantime; nothing was changed, run this one again"}
+    assert read_lock(path).services["digits"].model.version in [version for version, text in enumerate(ended, 1) if not text]

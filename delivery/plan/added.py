@@ -44,7 +44,7 @@ def with_sections(report: PlanReport, checkout: Path, before: Before | None, pro
 
 def _apps(report: PlanReport, checkout: Path, before: Before, now: Mapping[str, LockedService], settings: Wanted) -> Iterator[AppChange]:
     for service, locked in sorted(now.items()):
-        image = image_of(report.infrastructure, service, pinned=locked.image is not None)
+        image = image_of(report.infrastructure, service, locked.image, before.image(service))
         found = app_change(checkout, service, settings.apps[service], before, locked, settings.base_image, image=image)
         if found:
             yield found

@@ -7,10 +7,12 @@ from typing import Any
 
 from delivery.git import Git
 from delivery.plan.before import Before
+from delivery.plan.releases import built_from
 from delivery.plan.sections import AppChange, Commit, Image, Layer
 from model_store import LockedService
 
 MOST_COMMITS = 10
+_SHORT_COMMIT = 7
 BASE, DEPENDENCIES, MODEL, APPLICATION = "base", "dependencies", "model", "application"
 LAYERS = (BASE, DEPENDENCIES, MODEL, APPLICATION)
 """Of an image made by app_template's Dockerfile, from the bottom."""
@@ -34,21 +36,42 @@ def app_change(checkout: Path, service: str, folder: str, before: Before, now: L
         now: what the lock says of the service.
         image: what the update does about it.
     """
+    if image is Image.BROUGHT:
+        return _brought(checkout, service, before, now)
     files = _changed_files(checkout, folder, before.commit) if before.commit else ()
     if not files and image is not Image.BUILT:
         return None
     counted_from = before.released.commit if before.released else before.commit
-    commits = tuple(_commits(checkout, folder, counted_from)) if counted_from and files else ()
+    commits = tuple(_commits(checkout, folder, counted_from, "HEAD")) if counted_from and files else ()
     return AppChange(
         service=service,
         folder=folder,
-        since=f"release {before.released.id} ({before.released.commit[:7]})" if before.released else before.label,
+        since=f"release {before.released.id} ({before.released.commit[:_SHORT_COMMIT]})" if before.released else before.label,
         commits=commits[:MOST_COMMITS],
         more_commits=max(0, len(commits) - MOST_COMMITS),
         uncommitted=tuple(_uncommitted(checkout, folder)),
         contract=tuple(_contract_lines(checkout, folder, before.commit)) if before.commit else (),
         image=image,
         layers=tuple(layers(files, before.locked.get(service), now, before.base_image, base_image)) if image is Image.BUILT else (),
+    )
+
+
+def _brought(checkout: Path, service: str, before: Before, now: LockedService) -> AppChange | None:
+    """What lies between the image that ran and another one, if releases tell what both were built from."""
+    git = Git(checkout)
+    old, new = (built_from(before.records, digest, git) for digest in (before.image(service), now.image))
+    if old is None or new is None or old.commit == new.commit:
+        return None
+    forth, back = tuple(_commits(checkout, new.folder, old.commit, new.commit)), tuple(_commits(checkout, new.folder, new.commit, old.commit))
+    commits = forth or back
+    return AppChange(
+        service=service,
+        folder=new.folder,
+        since=old.commit[:_SHORT_COMMIT],
+        commits=commits[:MOST_COMMITS],
+        more_commits=max(0, len(commits) - MOST_COMMITS),
+        back=not forth,
+        image=Image.BROUGHT,
     )
 
 
@@ -90,9 +113,9 @@ def _uncommitted(checkout: Path, folder: str) -> list[str]:
     return sorted({name for answer in (tracked, new) for name in answer.output.decode(errors="replace").split("\0") if name})
 
 
-def _commits(checkout: Path, folder: str, commit: str) -> Iterator[Commit]:
+def _commits(checkout: Path, folder: str, since: str, until: str) -> Iterator[Commit]:
     pretty = f"--format=%H{_FIELD}%s{_FIELD}%an{_RECORD}"
-    answer = Git(checkout).run("log", "--no-merges", pretty, f"{commit}..HEAD", "--", folder)
+    answer = Git(checkout).run("log", "--no-merges", pretty, f"{since}..{until}", "--", folder)
     for record in answer.output.decode(errors="replace").split("\x1e"):
         sha, *rest = record.strip("\n").split("\x1f")
         if len(rest) == 2:

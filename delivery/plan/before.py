@@ -1,10 +1,12 @@
 """What a stack was before a change: what it ran, and which commit its apps are from."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from delivery.errors import DeliveryError
 from delivery.git import Git
+from delivery.plan.releases import has, known_releases, newest
 from delivery.plan.report import Operation, PlanReport
 from delivery.plan.revisions import Base
 from delivery.plan.wanted import wanted
@@ -12,9 +14,6 @@ from delivery.release.record import Record
 from model_store import Lock, LockedService
 from model_store.documents import parse
 from model_store.errors import ModelStoreError
-
-_RELEASES = ("refs/remotes/origin/releases", "refs/heads/releases")
-"""Where a clone has the releases that it has fetched. Nothing is fetched: a plan needs no network."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +26,8 @@ class Before:
         locked: what ran, by service.
         base_image: that apps were built on; None when that is not known.
         released: the release that the commits of an app are counted from; it may be older than the commit.
+        images: digests that ran, by service.
+        records: every release that the clone knows of, of any stack.
     """
 
     label: str
@@ -34,6 +35,13 @@ class Before:
     locked: dict[str, LockedService] = field(default_factory=dict)
     base_image: str | None = None
     released: "Released | None" = None
+    images: Mapping[str, str] = field(default_factory=dict)
+    records: tuple[Record, ...] = ()
+
+    def image(self, service: str) -> str | None:
+        """The digest that a service ran: as the lock named it, or as the newest release tells."""
+        locked = self.locked.get(service)
+        return (locked.image if locked else None) or self.images.get(service)
 
 
 NOTHING = Before(label="nothing", commit=None)
@@ -50,26 +58,32 @@ class Released:
 
 def at_commit(checkout: Path, stack: str, base: Base) -> Before:
     """What a commit says that the stack runs; and since when, if the clone knows of a release."""
-    git = Git(checkout)
-    record = newest_record(checkout, stack)
-    released = Released(id=record.id, commit=record.commit) if record and _has(git, record.commit) else None
+    git, records = Git(checkout), known_releases(checkout)
+    record = newest(records, stack)
     return Before(
         label=base.label,
         commit=base.commit,
         locked=_locked(git, stack, base.commit),
         base_image=_base_image(git, stack, base.commit),
-        released=released,
+        released=Released(id=record.id, commit=record.commit) if record and has(git, record.commit) else None,
+        images=_images(record),
+        records=tuple(records),
     )
 
 
 def as_deployed(checkout: Path, stack: str, record: Record) -> Before:
     """What a release left running."""
     git = Git(checkout)
-    commit = record.commit if _has(git, record.commit) else None
-    locked = {name: LockedService(model=service.model, image=service.digest, pin=service.pin) for name, service in record.services.items()}
-    released = Released(id=record.id, commit=commit) if commit else None
-    base_image = _base_image(git, stack, commit) if commit else None
-    return Before(label=f"release {record.id}", commit=commit, locked=locked, base_image=base_image, released=released)
+    commit = record.commit if has(git, record.commit) else None
+    return Before(
+        label=f"release {record.id}",
+        commit=commit,
+        locked={name: LockedService(model=service.model, image=service.digest, pin=service.pin) for name, service in record.services.items()},
+        base_image=_base_image(git, stack, commit) if commit else None,
+        released=Released(id=record.id, commit=commit) if commit else None,
+        images=_images(record),
+        records=tuple(known_releases(checkout)),
+    )
 
 
 def deployed(checkout: Path, stack: str, report: PlanReport) -> Before | None:
@@ -86,30 +100,8 @@ def deployed(checkout: Path, stack: str, report: PlanReport) -> Before | None:
     return NOTHING if is_new else None
 
 
-def newest_record(checkout: Path, stack: str) -> Record | None:
-    """The newest deployment of the stack that succeeded and that this clone knows of; None also when a record cannot be read."""
-    git = Git(checkout)
-    for branch in _RELEASES:
-        listed = git.ask("ls-tree", "--full-tree", "--name-only", branch, f"{stack}/")
-        names = sorted((name for name in (listed or "").splitlines() if name.endswith(".json")), key=_in_order, reverse=True)
-        for name in names:
-            try:
-                record = parse(Record, git.run("cat-file", "blob", f"{branch}:{name}").output, name)
-            except ModelStoreError:
-                return None
-            if record.succeeded:
-                return record
-    return None
-
-
-def _in_order(name: str) -> tuple[str, int]:
-    """Of records that began in one second, those with a number are later."""
-    begun, _, number = name.rpartition("/")[2].removesuffix(".json").partition("-")
-    return begun, int(number or 0)
-
-
-def _has(git: Git, commit: str) -> bool:
-    return git.ask("cat-file", "-e", f"{commit}^{{commit}}") is not None
+def _images(record: Record | None) -> dict[str, str]:
+    return {name: service.digest for name, service in record.services.items()} if record else {}
 
 
 def _locked(git: Git, stack: str, commit: str) -> dict[str, LockedService]:

@@ -10,6 +10,8 @@ _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~!&@$^])")
 _INVISIBLE = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]+")
 """Control characters, and those that turn the direction of what follows."""
 _LINKS = ((re.compile(r"://"), f":{_NOTHING}//"), (re.compile(r"(?i)\b(www|gh(?=-\d))"), rf"\1{_NOTHING}"))
+_BEGINNING = re.compile(r"^([-+=]|\d+(?=[.)]))")
+"""What a list or the underline of a heading begins with."""
 _REFERENCE = re.compile(r"(\\[#!])(?=\d)")
 
 
@@ -20,7 +22,7 @@ def escape(text: str) -> str:
     escaped = _REFERENCE.sub(rf"\1{_NOTHING}", escaped.replace("&#64;", f"&#64;{_NOTHING}"))
     for pattern, replacement in _LINKS:
         escaped = pattern.sub(replacement, escaped)
-    return escaped
+    return _BEGINNING.sub(lambda found: f"{found[1]}{_NOTHING}" if found[1].isdigit() else f"\\{found[1]}", escaped)
 
 
 def code(text: str) -> str:

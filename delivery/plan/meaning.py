@@ -127,7 +127,8 @@ def _predictions(change: ModelChange) -> Iterator[Line]:
 
 def _app(change: AppChange, pins: Sequence[PinnedService]) -> Line:
     count = len(change.commits) + change.more_commits
-    since: list[Part] = [f"{count} commits" if count != 1 else "1 commit", " since ", Foreign(change.since)] if count else []
+    word = " taken back, down from " if change.back else " since "
+    since: list[Part] = [f"{count} commits" if count != 1 else "1 commit", word, Foreign(change.since)] if count else []
     changed: list[Part] = [*since, ", " if since and change.uncommitted else "", _files(change)]
     commits = [
         line(Code(commit.sha[:_SHORT_COMMIT]), " ", Foreign(shortened(commit.subject, _LONGEST)), ", by ", Foreign(commit.author)) for commit in change.commits
@@ -152,8 +153,11 @@ def _listed(files: Sequence[str]) -> Iterator[Part]:
 
 
 def _image(change: AppChange, pins: Sequence[PinnedService]) -> Iterator[Part]:
+    image = next((pin.image for pin in pins if pin.service == change.service), "")
+    if change.image is Image.BROUGHT:
+        yield from ("the image ", Code(_digest(image)), f", built before, {'is without' if change.back else 'brings'} them")
+        return
     if change.image is Image.PINNED:
-        image = next((pin.image for pin in pins if pin.service == change.service), "")
         yield from ("nothing is built, since the lock names the image ", Code(_digest(image)), ": ", Strong("the change has no effect on this stack"))
         return
     if change.image is Image.UNCHANGED:

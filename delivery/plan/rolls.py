@@ -31,10 +31,15 @@ def rolls(infrastructure: Infrastructure, services: Sequence[str]) -> Iterator[R
         yield _roll(service, change, image_of(infrastructure, service)) if change else Roll(service=service, pods=Pods.STAY)
 
 
-def image_of(infrastructure: Infrastructure, service: str, *, pinned: bool = False) -> Image:
-    """What an update does about a service's image."""
-    if pinned:
-        return Image.PINNED
+def image_of(infrastructure: Infrastructure, service: str, named: str | None = None, before: str | None = None) -> Image:
+    """What an update does about a service's image.
+
+    Args:
+        named: digest that the lock names.
+        before: digest that ran, as far as it is known.
+    """
+    if named:
+        return Image.PINNED if before in (None, named) else Image.BROUGHT
     built = (Operation.CREATE, Operation.UPDATE, Operation.REPLACE, Operation.MAY_REPLACE)
     found = any(change.type == _IMAGE and change.component == f"{service}-image" and change.operation in built for change in infrastructure.changes)
     return Image.BUILT if found else Image.UNCHANGED

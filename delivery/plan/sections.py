@@ -86,7 +86,10 @@ class Image(StrEnum):
     """Built by the update."""
 
     PINNED = "pinned"
-    """The lock names one that was built before; nothing is built."""
+    """The lock names the one that runs already; nothing is built."""
+
+    BROUGHT = "brought"
+    """The lock names another one that was built before; nothing is built."""
 
     UNCHANGED = "unchanged"
     """Nothing that goes into it changes, so nothing is built."""
@@ -100,6 +103,7 @@ class AppChange(_Frozen):
         since: what the commits are counted from.
         commits: newest first, at most ten.
         more_commits: how many more there are.
+        back: the commits are those that are taken back: somebody goes back to an older image.
         uncommitted: files of the folder that are in no commit as they are now.
         contract: a line per side of the app's contract that differs.
         layers: of the image, expected to change.
@@ -110,6 +114,7 @@ class AppChange(_Frozen):
     since: str
     commits: tuple[Commit, ...] = ()
     more_commits: int = 0
+    back: bool = False
     uncommitted: tuple[str, ...] = ()
     contract: tuple[str, ...] = ()
     image: Image = Image.UNCHANGED

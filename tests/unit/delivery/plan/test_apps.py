@@ -8,8 +8,10 @@ import pytest
 from delivery.plan.apps import app_change, layers
 from delivery.plan.before import Before, Released
 from delivery.plan.sections import AppChange, Image
+from delivery.release.record import Record
 from tests.unit.delivery.plan.reports import locked
 from tests.unit.delivery.plan.test_revisions import Repository
+from tests.unit.delivery.release.releases import release, service
 
 CONTRACT = {"inputs": [{"name": "image", "datatype": "FP32", "shape": [-1, 64]}], "outputs": [{"name": "label", "datatype": "INT64", "shape": [-1]}]}
 BASE_IMAGE, OTHER_IMAGE = f"python@sha256:{'1' * 64}", f"python@sha256:{'2' * 64}"
@@ -93,6 +95,38 @@ def test_nothing_is_built_when_the_lock_names_an_image(repository: Repository):
     repository.commit("my_app/app/hooks.py", "1")
     change = some(found(repository, base, image=Image.PINNED))
     assert (change.image, change.layers) == (Image.PINNED, ())
+
+
+def built(digest: str, commit: str) -> Record:
+    image = f"registry/digits@sha256:{digest * 64}"
+    return release(services=[service().model_copy(update={"image": image, "app": "my_app", "app_commit": commit})])
+
+
+def between(repository: Repository, old: tuple[str, str], new: tuple[str, str]) -> AppChange | None:
+    """What a lock that names another image brings, when releases of any stack tell what both were built from."""
+    before = Before(
+        label="x", commit=repository.git("rev-parse", "HEAD"), locked={"digits": locked(image=f"sha256:{old[0] * 64}")}, records=(built(*old), built(*new))
+    )
+    return app_change(repository.folder, "digits", "my_app", before, locked(image=f"sha256:{new[0] * 64}"), None, image=Image.BROUGHT)
+
+
+def test_commits_that_another_image_brings_or_takes_back(repository: Repository):
+    old = repository.commit("my_app/app/hooks.py", "1")
+    repository.commit("elsewhere", "2")
+    new = repository.commit("my_app/app/hooks.py", "3")
+    (repository.folder / "my_app" / "app" / "hooks.py").write_text("not in any image")
+    forth, back = some(between(repository, ("a", old), ("b", new))), some(between(repository, ("b", new), ("a", old)))
+    assert ([commit.sha for commit in forth.commits], forth.since, forth.back, forth.image) == ([new], old[:7], False, Image.BROUGHT)
+    assert ([commit.sha for commit in back.commits], back.since, back.back) == ([new], new[:7], True)
+    assert forth.uncommitted == ()
+
+
+def test_images_that_no_release_tells_of_or_of_commits_that_are_not_here(repository: Repository):
+    commit = repository.git("rev-parse", "HEAD")
+    assert between(repository, ("a", commit), ("b", "f" * 40)) is None
+    assert between(repository, ("a", commit), ("b", commit)) is None
+    before = Before(label="x", commit=commit, locked={"digits": locked(image=f"sha256:{'a' * 64}")})
+    assert app_change(repository.folder, "digits", "my_app", before, locked(image=f"sha256:{'b' * 64}"), None, image=Image.BROUGHT) is None
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from delivery.plan.before import NOTHING, as_deployed, at_commit, deployed, newest_record
+from delivery.plan.before import NOTHING, as_deployed, at_commit, deployed
+from delivery.plan.releases import known_releases, newest
 from delivery.plan.report import Infrastructure, Operation
 from delivery.plan.revisions import Base
 from delivery.release.record import Outcome, Record
@@ -66,8 +67,9 @@ def test_the_newest_release_that_succeeded_is_read_without_a_remote(repository: 
         release(9, commit=commit, outcome=Outcome.FAILED),
         release(20, stack="prod", commit=commit),
     )
-    found = newest_record(repository.folder, "dev")
-    assert found == release(5, commit=commit)
+    records = known_releases(repository.folder)
+    assert [(record.stack, record.id) for record in records] == [("prod", release(20).id), *(("dev", release(minutes).id) for minutes in (9, 5, 0))]
+    assert newest(records, "dev") == release(5, commit=commit)
     before = at_commit(repository.folder, "dev", base_of(repository))
     assert before.released
     assert (before.released.id, before.released.commit) == (release(5).id, commit)
@@ -79,16 +81,20 @@ def test_a_release_of_a_commit_that_the_clone_does_not_have(repository: Reposito
     assert as_deployed(repository.folder, "dev", release(commit="f" * 40)).commit is None
 
 
-def test_a_record_that_cannot_be_read_is_none(repository: Repository):
-    record_releases(repository, release(0), release(5).model_copy(update={"schema_version": 1}))
+def test_a_record_that_cannot_be_read_hides_no_other(repository: Repository):
+    record_releases(repository, release(5))
     repository.git("checkout", "--quiet", "releases")
     repository.commit(f"dev/{release(9).id}.json", '{"schema_version": 99}')
     repository.git("checkout", "--quiet", "main")
-    assert newest_record(repository.folder, "dev") is None
+    assert known_releases(repository.folder) == [release(5)]
 
 
-def test_no_repository_has_no_releases(tmp_path: Path):
-    assert newest_record(tmp_path, "dev") is None
+def test_no_repository_and_a_clone_that_would_ask_for_each_file_have_no_releases(repository: Repository, tmp_path: Path):
+    record_releases(repository, release(5))
+    repository.git("remote", "add", "origin", "https://nowhere.invalid/x")
+    repository.git("config", "remote.origin.promisor", "true")
+    assert known_releases(repository.folder) == []
+    assert known_releases(tmp_path) == []
 
 
 def test_what_a_release_left_running(repository: Repository):
@@ -97,6 +103,17 @@ def test_what_a_release_left_running(repository: Repository):
     assert before.locked["digits"].image == record.services["digits"].digest
     assert before.locked["digits"].model == record.services["digits"].model
     assert (before.label, before.commit, before.base_image) == (f"release {record.id}", record.commit, BASE_IMAGE)
+    assert before.image("digits") == record.services["digits"].digest
+
+
+def test_the_image_that_ran_is_the_locks_or_the_releases(repository: Repository):
+    record_releases(repository, release(stack="dev"))
+    before = at_commit(repository.folder, "dev", base_of(repository))
+    assert before.image("digits") == release().services["digits"].digest
+    digest = f"sha256:{'e' * 64}"
+    repository.commit("locks/dev.json", to_json(Lock(services={"digits": locked(3, image=digest)})).decode())
+    assert at_commit(repository.folder, "dev", base_of(repository)).image("digits") == digest
+    assert before.image("letters") is None
 
 
 def test_a_real_stack_is_as_its_release_says_or_new_or_unknown(repository: Repository):

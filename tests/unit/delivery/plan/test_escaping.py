@@ -54,6 +54,12 @@ def test_escaped_text_is_shown_as_it_is_and_does_nothing(text: str):
     assert not MENTION.search(seen.plain)
 
 
+@given(FOREIGN)
+def test_at_the_beginning_of_a_line_it_begins_nothing(text: str):
+    assert Seen(MARKDOWN.render(f"- {escape(text)} y")).tags == ["ul", "li"]
+    assert Seen(MARKDOWN.render(f"x\n{escape(text)} y")).tags == ["p"]
+
+
 @given(st.lists(FOREIGN, min_size=2, max_size=2))
 def test_a_table_keeps_its_columns(texts: list[str]):
     seen = Seen(MARKDOWN.render(f"| a | b |\n|---|---|\n| x{escape(texts[0])} | x{escape(texts[1])} |\n"))
@@ -85,6 +91,8 @@ def test_a_heading_and_strong_text_stay_what_they_are(text: str):
         ("work item AB#7, pull request !9", "work item AB\\#&#8203;7, pull request \\!&#8203;9"),
         ("two\nlines\x1b[31m", "two lines \\[31m"),
         ("turned \u202e around", "turned around"),
+        ("- 0", "\\- 0"),
+        ("1. x", "1&#8203;. x"),
     ],
 )
 def test_examples(text: str, escaped: str):

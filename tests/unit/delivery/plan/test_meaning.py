@@ -3,7 +3,7 @@
 import io
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from rich.console import Console
 
 from delivery.plan.markdown import LONGEST, render
@@ -128,6 +128,18 @@ def test_an_app_that_changes_beside_an_image_that_was_pinned():
     assert "nothing is built, since the lock names the image `sha256:abcabcabcabc...`: **the change has no effect on this stack**\n" in text
 
 
+@pytest.mark.parametrize(
+    ("back", "text"),
+    [
+        (False, "1 commit since 1a2b3c4; the image `sha256:abcabcabcabc...`, built before, brings them\n"),
+        (True, "1 commit taken back, down from 1a2b3c4; the image `sha256:abcabcabcabc...`, built before, is without them\n"),
+    ],
+)
+def test_commits_that_another_image_brings_or_takes_back(back: bool, text: str):
+    other = APP.model_copy(update={"service": "letters", "since": "1a2b3c4", "uncommitted": (), "image": Image.BROUGHT, "layers": (), "back": back})
+    assert text in render(meant(models=(), apps=(other,), rolls=()))
+
+
 def test_an_image_that_a_promotion_brought_is_named_without_alarm():
     text = render(meant(pins=(PIN.model_copy(update={"release": "", "reason": "", "by": "", "new": True}),)))
     assert "- **letters** runs the image `sha256:abcabcabcabc...`, built before\n" in text
@@ -148,6 +160,7 @@ def test_a_terminal_is_not_steered_by_a_subject():
     assert "\x1b" not in text
 
 
+@settings(deadline=None)
 @given(FOREIGN)
 def test_nothing_that_somebody_else_chose_breaks_out_of_a_report(text: str):
     """Everywhere at once: the report has the same parts as with plain words, and no link or mention."""

@@ -73,6 +73,8 @@ def test_every_service_is_told_and_the_certificates_pod_is_none():
 def test_where_an_image_comes_from():
     infrastructure = Infrastructure(changes=(built(), built("gone", Operation.FORGET)))
     assert image_of(infrastructure, "digits") is Image.BUILT
-    assert image_of(infrastructure, "digits", pinned=True) is Image.PINNED
+    assert image_of(infrastructure, "digits", "sha256:1") is Image.PINNED
+    assert image_of(infrastructure, "digits", "sha256:1", "sha256:1") is Image.PINNED
+    assert image_of(infrastructure, "digits", "sha256:1", "sha256:2") is Image.BROUGHT
     assert image_of(infrastructure, "gone") is Image.UNCHANGED
     assert image_of(infrastructure, "other") is Image.UNCHANGED

@@ -207,7 +207,11 @@ def test_what_assistive_technology_needs(opened: Opened):
 
 
 def test_it_prints_without_controls(opened: Opened):
+    # An A4 page less its margins.
+    opened.page.set_viewport_size({"width": 703, "height": 990})
     opened.page.emulate_media(media="print")
+    assert opened.page.evaluate("document.documentElement.scrollWidth") <= 703
+    assert opened.page.locator("#table thead").is_visible()
     expect(opened.page.locator(".filters")).to_be_hidden()
     assert len(opened.page.pdf()) > 10_000
 

@@ -2,6 +2,7 @@
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import httpx
@@ -47,17 +48,13 @@ def compare_images(sides: tuple[Side, Side], samples: Samples | None, memory: st
         DeliveryError: the cluster cannot be reached or refuses, an image does not start, or no request fits both.
     """
     images: dict[str, str] = {OLD: sides[0].image, NEW: sides[1].image}
-    with way_in() as way, pods(images, memory, progress) as namespace:
-        running = [_running(way, namespace, name, side) for name, side in zip(images, sides, strict=True)]
-        try:
-            with progress.phase("asking both"):
-                return _compare(running[0], running[1], samples)
-        finally:
-            for one in running:
-                one.client.close()
+    with way_in() as way, pods(images, memory, progress) as namespace, ExitStack() as clients:
+        old, new = (_running(way, namespace, name, side, clients) for name, side in zip(images, sides, strict=True))
+        with progress.phase("asking both"):
+            return _compare(old, new, samples)
 
 
-def _running(way: Way, namespace: str, name: str, side: Side) -> _Running:
+def _running(way: Way, namespace: str, name: str, side: Side, clients: ExitStack) -> _Running:
     unknown = DeployedModel(name="", version=0, sha256="")
     app, files = (Deployed(namespace=namespace, service=name, port=port, image=side.image, model=unknown) for port in (PORT, FILES_PORT))
     where = f"of the {name} image, {side.label}"
@@ -67,7 +64,7 @@ def _running(way: Way, namespace: str, name: str, side: Side) -> _Running:
             golden = parse(Golden, _reached(client, layout.GOLDEN).content, f"{layout.GOLDEN} {where}")
     except ModelStoreError as error:
         raise DeliveryError(f"the image cannot be compared, because it has no model from the store: {error}") from error
-    client = way.client(app, _SECONDS)
+    client = clients.enter_context(way.client(app, _SECONDS))
     return _Running(side, manifest.model, _inputs(client, manifest.model), golden, client)
 
 

@@ -67,10 +67,12 @@ def compare(monkeypatch: pytest.MonkeyPatch) -> Compare:
     def run(old: App, new: App, samples: Samples | None = None) -> Predictions:
         class Way:
             @staticmethod
-            def client(service: Deployed, _seconds: float) -> httpx.Client:
+            @contextmanager
+            def client(service: Deployed, _seconds: float) -> Iterator[httpx.Client]:
                 app = {"old": old, "new": new}[service.service]
                 assert service.port in (8080, FILES_PORT)
-                return httpx.Client(base_url="http://localhost/", transport=httpx.MockTransport(app.answer))
+                with httpx.Client(base_url="http://localhost/", transport=httpx.MockTransport(app.answer)) as client:
+                    yield client
 
         @contextmanager
         def way_in() -> Iterator[type[Way]]:

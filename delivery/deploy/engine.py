@@ -7,23 +7,20 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
+from delivery.deploy.watch import COLORS, EventLog, Watch
 from delivery.errors import DeliveryError
 
-_COLORS = re.compile(r"<\{%.*?%\}>|\x1b\[[0-9;]*m")
-_CLOSING = re.compile(r"(preview|update) failed$")
-"""The engine's last word, which says only that there are errors."""
-_WONDER = "using pulumi-language-python from $PATH"
 _NO_STACK = re.compile(r"no stack named '.*' found")
 _BUSY = re.compile(r"currently locked by|\bConflict\b.*update|update is currently in progress", re.DOTALL)
 _POLL_SECONDS = 0.1
-_SILENCE_SECONDS = 60
-"""After so long without a word a log says what the engine is at."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +66,7 @@ class Engine:
         Raises:
             DeliveryError: the engine, the program or a plugin refused.
         """
-        watch = _Watch(at, lambda _line: None)
+        watch = Watch(at, lambda _line: None)
         run = self._run(["preview", "--json", "--show-sames"], watch)
         if run.problem:
             raise DeliveryError(f"the stack {self._stack!r} cannot be previewed:\n{run.problem}")
@@ -81,7 +78,7 @@ class Engine:
         Raises:
             DeliveryError: the engine or a plugin refused, or something could not be reached.
         """
-        run = self._run(["refresh", "--preview-only", "--json", "--show-sames"], _Watch(at, lambda _line: None))
+        run = self._run(["refresh", "--preview-only", "--json", "--show-sames"], Watch(at, lambda _line: None))
         if run.problem:
             raise DeliveryError(f"the stack {self._stack!r} cannot be compared with what is there:\n{run.problem}")
         return run
@@ -93,7 +90,7 @@ class Engine:
             at: gets what it is doing.
             say: gets a line for each resource that is done.
         """
-        return self._run(["up", "--yes", "--skip-preview", "--suppress-outputs"], _Watch(at, say))
+        return self._run(["up", "--yes", "--skip-preview", "--suppress-outputs"], Watch(at, say))
 
     def outputs(self) -> dict[str, Any]:
         """The stack's outputs, without secrets; raises DeliveryError."""
@@ -113,24 +110,39 @@ class Engine:
     def _command(self, arguments: Sequence[str]) -> list[str]:
         return [self._program, *arguments, "--stack", self._stack, "--non-interactive", "--color", "never"]
 
-    def _run(self, arguments: Sequence[str], watch: "_Watch") -> Run:
+    def _run(self, arguments: Sequence[str], watch: "Watch") -> Run:
         with tempfile.TemporaryDirectory(prefix="converge-engine-") as made:
             folder = Path(made)
-            events = _EventLog(folder / "events.jsonl")
+            events = EventLog(folder / "events.jsonl")
             command = self._command([*arguments, "--event-log", str(events.path)])
             with (folder / "stdout").open("w+") as output, (folder / "stderr").open("w+") as complaints:
-                # In a session of its own, so that Ctrl-C reaches it through us alone, and once.
-                process = subprocess.Popen(
-                    command, cwd=self._checkout, env=_environment(), stdin=subprocess.DEVNULL, stdout=output, stderr=complaints, start_new_session=True
-                )
-                _wait(process, lambda: watch.read(events.new()))
+                code = self._carry_out(command, output, complaints, lambda: watch.read(events.new()))
                 watch.read(events.new())
                 output.seek(0)
                 complaints.seek(0)
                 answer = output.read()
-                problem = watch.problem(answer) or _complaint(complaints.read()) or f"pulumi ended with exit code {process.returncode}"
-        told = self._advised(problem) if process.returncode else ""
+                problem = watch.problem(answer) or _complaint(complaints.read()) or f"pulumi ended with exit code {code}"
+        told = self._advised(problem) if code else ""
         return Run(problem=told, hints=tuple(watch.hints), answer=answer, changes=watch.changes, touched=tuple(watch.touched))
+
+    def _carry_out(self, command: Sequence[str], output: IO[str], complaints: IO[str], look: Callable[[], None]) -> int:
+        """Until the engine has ended; when we are interrupted it is told once, and may finish what it has begun."""
+        process = None
+        try:
+            with _interruptions_later():
+                # In a session of its own, so that Ctrl-C reaches it through us alone, and once.
+                process = subprocess.Popen(
+                    command, cwd=self._checkout, env=_environment(), stdin=subprocess.DEVNULL, stdout=output, stderr=complaints, start_new_session=True
+                )
+            while process.poll() is None:
+                look()
+                time.sleep(_POLL_SECONDS)
+        except BaseException:
+            if process:
+                process.send_signal(signal.SIGINT)
+                process.wait()
+            raise
+        return process.returncode
 
     def _advised(self, problem: str) -> str:
         """The engine's words, and what to do where it does not say so itself."""
@@ -141,120 +153,21 @@ class Engine:
         return problem
 
 
-@dataclass
-class _EventLog:
-    """The engine's events, read while they are written."""
-
-    path: Path
-    _offset: int = 0
-
-    def new(self) -> list[dict[str, Any]]:
-        """Those that were written since the last look, of whole lines."""
-        if not self.path.exists():
-            return []
-        with self.path.open("rb") as file:
-            file.seek(self._offset)
-            whole = file.read().rpartition(b"\n")[0]
-        if not whole:
-            return []
-        self._offset += len(whole) + 1
-        return [json.loads(line) for line in whole.splitlines() if line.strip()]
-
-
-@dataclass
-class _Watch:
-    """What a user hears of a run, and what remains of it."""
-
-    at: Callable[[str], None]
-    say: Callable[[str], None]
-    hints: list[str] = field(default_factory=list)
-    changes: dict[str, int] = field(default_factory=dict)
-    touched: list[str] = field(default_factory=list)
-    _errors: list[dict[str, Any]] = field(default_factory=list)
-    _open: dict[str, str] = field(default_factory=dict)
-    _status: dict[str, str] = field(default_factory=dict)
-    _done: int = 0
-    _heard: float = field(default_factory=time.monotonic)
-
-    def read(self, events: Sequence[dict[str, Any]]) -> None:
-        """Tells of new events; of a long silence, what is being waited for."""
-        for event in events:
-            self._one(event)
-        if events:
-            self.at(f"{self._done} resources" + (f"; at work on {next(reversed(self._open.values()))}" if self._open else ""))
-        if self._open and time.monotonic() - self._heard > _SILENCE_SECONDS:
-            self._tell(f"    still at work on {'; '.join(self._waiting())}")
-
-    def _waiting(self) -> Iterator[str]:
-        for urn, resource in self._open.items():
-            yield f"{resource}: {status}" if (status := self._status.get(urn)) else resource
-
-    def _tell(self, line: str) -> None:
-        self._heard = time.monotonic()
-        self.say(line)
-
-    def _one(self, event: dict[str, Any]) -> None:
-        if started := event.get("resourcePreEvent"):
-            if _changes(started["metadata"]):
-                self._open[started["metadata"]["urn"]] = _short(started["metadata"]["urn"])
-        elif ended := event.get("resOutputsEvent") or event.get("resOpFailedEvent"):
-            self._end(ended["metadata"], failed="resOpFailedEvent" in event)
-        elif diagnostic := event.get("diagnosticEvent"):
-            self._hear(event, diagnostic)
-        elif summary := event.get("summaryEvent"):
-            self.changes = dict(summary.get("resourceChanges") or {})
-
-    def _end(self, metadata: Mapping[str, Any], *, failed: bool) -> None:
-        self._done += 1
-        self._open.pop(metadata["urn"], None)
-        if _changes(metadata):
-            self.touched.append(_short(metadata["urn"]))
-            self._tell(f"    {'failed to ' if failed else ''}{metadata['op']:<8} {_short(metadata['urn'])}")
-
-    def _hear(self, event: dict[str, Any], diagnostic: Mapping[str, Any]) -> None:
-        text = _COLORS.sub("", diagnostic.get("message", "")).strip()
-        severity = diagnostic.get("severity")
-        if diagnostic.get("ephemeral"):
-            # What a provider waits for, such as the pods of a roll-out.
-            self._status[diagnostic.get("urn", "")] = text
-        elif severity == "error" and not _CLOSING.search(text):
-            self._errors.append(event)
-        elif severity in ("info", "warning") and text and text not in self.hints and _WONDER not in text:
-            self.hints.append(text)
-
-    def problem(self, output: str) -> str:
-        """All errors, each once; a failed image build by the output of the step that failed."""
-        from pulumi.automation.events import EngineEvent  # noqa: PLC0415 - pulumi takes long to import
-
-        from local_azure.engine import Diagnostics  # noqa: PLC0415 - so does this, with it
-
-        diagnostics = Diagnostics()
-        for event in self._errors:
-            diagnostics.collect(EngineEvent.from_json(event))
-        diagnostics.read(output)
-        return diagnostics.message()
-
-
-def _changes(metadata: Mapping[str, Any]) -> bool:
-    return metadata["op"] not in ("same", "read") and metadata["type"] != "pulumi:pulumi:Stack"
-
-
-def _short(urn: str) -> str:
-    """The type and name of a resource, without stack and project."""
-    kind, name = urn.split("::", 3)[2:]
-    return f"{kind.rpartition('$')[2]} {name}"
-
-
-def _wait(process: subprocess.Popen[bytes], look: Callable[[], None]) -> None:
-    """Until the engine has ended; when we are interrupted it is told once, and may finish what it has begun."""
+@contextmanager
+def _interruptions_later() -> Iterator[None]:
+    """Keeps signals that would interrupt us until it is over: a process that has been started, and is not known yet, could not be told to end."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    handlers = {number: signal.signal(number, lambda number, _frame: came.append(number)) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        while process.poll() is None:
-            look()
-            time.sleep(_POLL_SECONDS)
-    except BaseException:
-        process.send_signal(signal.SIGINT)
-        process.wait()
-        raise
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    for number in came[:1]:
+        signal.raise_signal(number)
 
 
 def _environment() -> dict[str, str]:
@@ -264,6 +177,6 @@ def _environment() -> dict[str, str]:
 
 def _complaint(text: str) -> str:
     """The engine's error without the warnings before it."""
-    plain = _COLORS.sub("", text).strip()
+    plain = COLORS.sub("", text).strip()
     warnings, error, message = plain.partition("error: ")
     return message.strip() if error else warnings

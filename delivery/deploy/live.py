@@ -92,6 +92,8 @@ def read_plan(path: Path, stack: str | None = None) -> PlanReport:
         raise DeliveryError(f"the plan {path} {start}, and one to approve from {DEPLOYED}; {again}")
     if stack is not None and report.stack != stack:
         raise DeliveryError(f"the plan {path} is of the stack {report.stack!r}, and {stack!r} is to be deployed; {again}")
+    if report.plan_sha256 and report.plan_sha256 != plan_sha256(report):
+        raise DeliveryError(f"the plan {path} was changed after it was made: what it changes is not what its plan_sha256 stands for; {again}")
     return report
 
 

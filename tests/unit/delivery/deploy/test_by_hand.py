@@ -69,7 +69,8 @@ def test_the_newest_update_is_recorded_once(stack: FakeStack):
 
 def test_an_update_that_converge_made_is_recorded_already(stack: FakeStack):
     deployed = stack.deploy().record
-    stack.history = history(stack, startTime=deployed.started_at.isoformat(), endTime=deployed.finished_at.isoformat())
+    between = deployed.started_at + (deployed.finished_at - deployed.started_at) / 2
+    stack.history = history(stack, startTime=between.isoformat(), endTime=deployed.finished_at.isoformat())
     again = recorded(stack)
     assert (again.record, again.written) == (deployed, None)
 

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import subprocess
 import threading
 import time
 from pathlib import Path
@@ -148,23 +149,49 @@ def test_an_interrupted_update_ends_in_order_before_anything_else_happens(tmp_pa
     def send() -> None:
         while not started.exists():
             time.sleep(0.02)
-        os.kill(os.getpid(), signal.SIGUSR1)
+        os.kill(os.getpid(), signal.SIGINT)
 
     waiting = engine(tmp_path, script, monkeypatch)
-    previous = signal.signal(signal.SIGUSR1, interrupt)
+    previous = signal.signal(signal.SIGINT, interrupt)
     try:
         threading.Thread(target=send, daemon=True).start()
         with pytest.raises(_InterruptedError):
             waiting.update(silent, silent)
     finally:
-        signal.signal(signal.SIGUSR1, previous)
+        signal.signal(signal.SIGINT, previous)
     assert ended.exists()
     assert (tmp_path / "told").read_text() == "x\n"
     assert not psutil.pid_exists(int(started.read_text()))
 
 
+def test_an_interruption_while_the_engine_is_being_started_reaches_it_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def interrupt(_number: int, _frame: object) -> None:
+        raise _InterruptedError
+
+    class Interrupted(subprocess.Popen[bytes]):
+        """One that is interrupted before anybody knows of it."""
+
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            signal.raise_signal(signal.SIGINT)
+            started.append(self.pid)
+
+    started: list[int] = []
+    waiting = engine(tmp_path, "exec sleep 60", monkeypatch)
+    monkeypatch.setattr("subprocess.Popen", Interrupted)
+    previous = signal.signal(signal.SIGINT, interrupt)
+    try:
+        with pytest.raises(_InterruptedError):
+            waiting.update(silent, silent)
+        assert signal.getsignal(signal.SIGINT) is interrupt
+    finally:
+        signal.signal(signal.SIGINT, previous)
+    assert started
+    assert not psutil.pid_exists(started[0])
+
+
 def test_a_long_silence_says_what_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("delivery.deploy.engine._SILENCE_SECONDS", 0.15)
+    monkeypatch.setattr("delivery.deploy.watch._SILENCE_SECONDS", 0.15)
     begun = about("resourcePreEvent", "update")
     status = said(
         "info#err", "Waiting for app ReplicaSet to be available (0/1 Pods available)", ephemeral=True, urn=begun["resourcePreEvent"]["metadata"]["urn"]

@@ -133,6 +133,18 @@ def test_a_file_that_is_no_such_plan(tmp_path: Path, text: str, message: str):
     assert str(raised.value).startswith(message.replace("needed is 1", f"needed is {version}").format(path=path))
 
 
+def test_a_plan_that_somebody_has_changed(tmp_path: Path):
+    made = plan(change(values=(value(),)))
+    made = made.model_copy(update={"plan_sha256": plan_sha256(made)})
+    path = saved(tmp_path, made.model_dump_json())
+    assert read_plan(path, "dev") == made
+    path.write_text(made.model_dump_json().replace('"after":"3"', '"after":"9"'))
+    with pytest.raises(
+        DeliveryError, match=r" was changed after it was made: what it changes is not what its plan_sha256 stands for; make one with `converge plan dev"
+    ):
+        read_plan(path, "dev")
+
+
 def test_a_plan_that_is_not_there(tmp_path: Path):
     with pytest.raises(DeliveryError) as raised:
         read_plan(tmp_path / "x.json")

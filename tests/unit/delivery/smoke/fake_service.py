@@ -60,6 +60,7 @@ class FakeService:
     Attributes:
         off_by: what the first probability is wrong by.
         before: so many times it answers as a pod of the version before.
+        before_infer: the same, of predictions only, and these wrongly.
         not_yet: so many times it has no pod.
         answers: by path, status and content instead of its own.
     """
@@ -72,6 +73,7 @@ class FakeService:
     seconds: float = 0.0
     infer: int = 200
     before: int = 0
+    before_infer: int = 0
     not_yet: int = 0
     answers: dict[str, tuple[int, Any]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
@@ -83,6 +85,9 @@ class FakeService:
             return 503, {"kind": "Status", "message": "no endpoints available"}, {}
         old = self.before > 0 and ("infer" in path or path == "/v2/models/digits")
         self.before -= old
+        if self.before_infer > 0 and "infer" in path:
+            self.before_infer -= 1
+            return 200, {"outputs": []}, {"x-model-sha256": self.sha256, "x-image-digest": OTHER_DIGEST}
         sha256, digest, version = (OTHER_SHA256, OTHER_DIGEST, "1") if old else (self.sha256, self.digest, self.version)
         headers = {"x-model-sha256": sha256, **({"x-image-digest": digest} if digest else {})}
         if path in self.answers:

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from delivery.smoke.answers import wrong_in
@@ -61,6 +61,9 @@ def test_nested_and_flat_values_are_the_same():
     assert wrong_in({"outputs": [flat]}, case(nested), EXACT) == wrong_in({"outputs": [nested]}, case(flat), EXACT) == ""
 
 
+@example(value=1.5, expected=0.0, rtol=0.0, atol=1.0)
+@example(value=-1.0, expected=0.0, rtol=0.0, atol=1.0)
+@example(value=-3.5, expected=-2.0, rtol=0.5, atol=0.0)
 @given(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6), st.floats(0, 1), st.floats(0, 1))
 def test_the_tolerance_is_that_of_the_golden_requests(value: float, expected: float, rtol: float, atol: float):
     wrong = wrong_in({"outputs": [tensor([value])]}, case(tensor([expected])), Tolerance(rtol=rtol, atol=atol))

@@ -51,6 +51,7 @@ def test_a_service_that_does_what_it_must():
 def test_pods_that_are_on_their_way_in_or_out_are_waited_for():
     assert inspected(FakeService(before=3), patience=5.0).passed
     assert inspected(FakeService(not_yet=3), patience=5.0).passed
+    assert inspected(FakeService(before_infer=3), patience=5.0).passed
 
 
 def test_a_service_that_never_gets_ready():
@@ -92,6 +93,12 @@ def test_another_version_s_answers_are_not_compared():
     result = inspected(service := FakeService(sha256="b" * 64))
     assert list(told(result)) == ["ready", "metadata", "image"]
     assert "/v2/models/digits/infer" not in service.asked
+
+
+def test_predictions_of_another_image_to_the_end():
+    name, text = failed(FakeService(before_infer=10**6))
+    assert name == "golden requests"
+    assert text.startswith(f"case 0 of 2: x-image-digest of the answer is {OTHER_DIGEST}, not {DIGEST}, after ")
 
 
 def test_within_the_tolerance_is_right():

@@ -34,7 +34,8 @@ def predictions(
     with Progress(Console(stderr=True)) as progress:
         found = compare_images(both, more, memory, progress)
     if as_json:
-        print(json.dumps({"old": both[0].image, "new": both[1].image, **found.model_dump(mode="json")}, indent=2))
+        about = {"old": both[0].image, "new": both[1].image, "definition": found.definition}
+        print(json.dumps({**about, **found.model_dump(mode="json")}, indent=2))
     else:
         _show(found, both, Console())
 

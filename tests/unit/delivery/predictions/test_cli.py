@@ -55,7 +55,7 @@ def test_for_people(asked: list[tuple[object, ...]]):
 def test_for_programs():
     answer = CliRunner().invoke(app, [OLD, NEW, "--json"])
     document = json.loads(answer.stdout)
-    assert (document.pop("old"), document.pop("new")) == (OLD, NEW)
+    assert (document.pop("old"), document.pop("new"), document.pop("definition")) == (OLD, NEW, FOUND.definition)
     assert Predictions.model_validate_json(json.dumps(document)) == FOUND
 
 

@@ -163,6 +163,9 @@ def promote_to_prod(stage: Stage) -> None:
     stage.merge("prod")
     created = stage.attempt("pulumi", "stack", "init", PROD)
     assert created.returncode == 0, created.stderr
+    # The engine has put the key of the stack's secrets into its file.
+    stage.git(stage.ci.folder, "commit", "--quiet", "--all", "--message", "The prod stack's key")
+    stage.git(stage.ci.folder, "push", "--quiet", "origin", "main")
     plan = stage.origin.parent / "plan.json"
     stage.say(_head(stage.converge("plan", PROD, "--live", "--save", str(plan)), 10))
     stage.say(_tail(stage.converge("deploy", PROD, "--plan", str(plan), "--reason", "proven in dev")))

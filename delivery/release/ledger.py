@@ -177,7 +177,7 @@ class Ledger:
 
     def _pending(self, own: tuple[Record, ...]) -> list[Record]:
         waiting, _ = self.kept.records()
-        return [*own, *(record for record in waiting if record not in own)]
+        return [*own, *waiting]
 
     def _known(self, commit: str | None) -> tuple[dict[str, Record | str], dict[str, str]]:
         """By path, what a commit has: a record, or why it is none; and the latter once more, for people."""

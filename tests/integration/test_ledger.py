@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from delivery.release.branch import Branch
 from delivery.release.files import path_of, read
 from delivery.release.ledger import Ledger, Written
 from delivery.release.record import Record
@@ -79,8 +78,14 @@ def test_ten_at_once(bare: Path, pool: ProcessPoolExecutor, stacks: int):
 @pytest.mark.figures
 def test_thousands_are_read_in_a_moment(bare: Path):
     records = [release(minute, stack=("dev", "prod")[minute % 2]) for minute in range(_MANY)]
-    writer = Branch.of(clone(bare, "writer"), "origin")
-    writer.advance(None, writer.commit(None, {path_of(record): to_json(record) for record in records}, "years"))
+    writer = clone(bare, "writer")
+    git(writer, "switch", "--quiet", "--orphan", "releases")
+    for record in records:
+        (writer / record.stack).mkdir(exist_ok=True)
+        (writer / path_of(record)).write_bytes(to_json(record))
+    git(writer, "add", ".")
+    git(writer, "commit", "--quiet", "--message", "years")
+    git(writer, "push", "--quiet", "origin", "releases")
     opened = Ledger.of(clone(bare, "reader"))
     opened.records()
     again = Ledger.of(bare.parent / "reader")

@@ -17,6 +17,7 @@ from typing import IO, Any
 
 from delivery.deploy.watch import COLORS, EventLog, Watch
 from delivery.errors import DeliveryError
+from local_azure.sandbox import Sandbox
 
 _NO_STACK = re.compile(r"no stack named '.*' found")
 _BUSY = re.compile(r"currently locked by|\bConflict\b.*update|update is currently in progress", re.DOTALL)
@@ -102,7 +103,7 @@ class Engine:
         return next((entry for entry in history if entry.get("kind") == "update"), None)
 
     def _ask(self, *arguments: str) -> str:
-        answer = subprocess.run(self._command(arguments), cwd=self._checkout, env=_environment(), capture_output=True, text=True, check=False)
+        answer = subprocess.run(self._command(arguments), cwd=self._checkout, env=_environment(self._checkout), capture_output=True, text=True, check=False)
         if answer.returncode:
             raise DeliveryError(f"`pulumi {' '.join(arguments)}` of the stack {self._stack!r} failed: {self._advised(_complaint(answer.stderr))}")
         return answer.stdout
@@ -132,7 +133,13 @@ class Engine:
             with _interruptions_later():
                 # In a session of its own, so that Ctrl-C reaches it through us alone, and once.
                 process = subprocess.Popen(
-                    command, cwd=self._checkout, env=_environment(), stdin=subprocess.DEVNULL, stdout=output, stderr=complaints, start_new_session=True
+                    command,
+                    cwd=self._checkout,
+                    env=_environment(self._checkout),
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=complaints,
+                    start_new_session=True,
                 )
             while process.poll() is None:
                 look()
@@ -170,9 +177,12 @@ def _interruptions_later() -> Iterator[None]:
         signal.raise_signal(number)
 
 
-def _environment() -> dict[str, str]:
+def _environment(checkout: Path) -> dict[str, str]:
+    caller = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    # The SDKs are large: compiled once, a program starts in three quarters of the time. In the cache, so that checkout and environment stay as they are.
+    bytecode = {"PYTHONPYCACHEPREFIX": str(Sandbox.of(checkout).cache / "bytecode")}
     # The option --event-log is for those who debug the engine.
-    return {**os.environ, "PULUMI_DEBUG_COMMANDS": "true", "PULUMI_SKIP_UPDATE_CHECK": "true"}
+    return {**bytecode, **caller, "PULUMI_DEBUG_COMMANDS": "true", "PULUMI_SKIP_UPDATE_CHECK": "true"}
 
 
 def _complaint(text: str) -> str:

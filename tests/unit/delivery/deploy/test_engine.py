@@ -126,6 +126,17 @@ def test_questions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     assert str(raised.value) == "`pulumi stack output --json` of the stack 'dev' failed: no access"
 
 
+def test_the_engine_gets_the_caller_s_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("AZURE_CLIENT_ID", "me")
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.delenv("PYTHONPYCACHEPREFIX", raising=False)
+    script = 'echo "{\\"me\\": \\"$AZURE_CLIENT_ID\\", \\"no\\": \\"$PYTHONDONTWRITEBYTECODE\\", \\"to\\": \\"$PYTHONPYCACHEPREFIX\\"}"'
+    assert engine(tmp_path, script, monkeypatch).outputs() == {"me": "me", "no": "", "to": f"{tmp_path}/converge/bytecode"}
+    monkeypatch.setenv("PYTHONPYCACHEPREFIX", "/elsewhere")
+    assert engine(tmp_path, script, monkeypatch).outputs()["to"] == "/elsewhere"
+
+
 def test_no_pulumi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(DeliveryError, match=r"^there is no `pulumi` on PATH; install it"):

@@ -12,13 +12,17 @@ from pydantic import Field, model_validator
 from model_store import layout
 from model_store.documents import Document, Text, parse, read_file, to_json, write_file
 from model_store.errors import ModelStoreError
-from model_store.manifest import AllFiles, LockedFile, Manifest, Metrics, Moment, Name, Tensors, Version
+from model_store.manifest import AllFiles, LockedFile, Manifest, Metrics, Moment, Name, Tensors, Training, Version
 
 _WAIT_SECONDS = 10.0
 
 
 class LockedModel(Document):
-    """A published version with everything that a plan and an image build need to know about it."""
+    """A published version with everything that a plan and an image build need to know about it.
+
+    Attributes:
+        training: how it was made; None where a lock or record was written before it was kept.
+    """
 
     name: Name
     version: Version
@@ -28,6 +32,7 @@ class LockedModel(Document):
     metrics: Metrics
     published_at: Moment
     published_by: Text
+    training: Training | None = None
 
     @classmethod
     def of(cls, manifest: Manifest, content: bytes) -> "LockedModel":
@@ -42,6 +47,7 @@ class LockedModel(Document):
             metrics=manifest.metrics,
             published_at=manifest.created_at,
             published_by=manifest.created_by,
+            training=manifest.training,
         )
 
     @property

@@ -33,7 +33,9 @@ def example_model(name: str, version: int) -> LockedModel:
     }
     metrics = {"accuracy": accuracy, "log_loss": round(1.1 - accuracy, 4)}
     values = {"name": name, "version": version, "files": files, "inputs": inputs, "outputs": outputs, "metrics": metrics}
-    return LockedModel.model_validate({**values, "published_at": published, "published_by": _PEOPLE["ml"]})
+    data = {"name": f"{name} scans", "rows": 12_000 + 850 * version, "sha256": hexes("data", name, version // 2)}
+    training = {"command": f"python -m training.train --seed {version}", "commit": hexes("training", name, version)[:40], "data": data}
+    return LockedModel.model_validate({**values, "published_at": published, "published_by": _PEOPLE["ml"], "training": training})
 
 
 @dataclass

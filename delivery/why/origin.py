@@ -114,7 +114,9 @@ def _commit(git: Git, commit: str) -> Commit:
 
 
 def _training(model: LockedModel, store: str | None) -> tuple[Training | None, str]:
-    """How the model was trained, from its manifest, if that is the one that the lock names; else why it is not known."""
+    """How the model was trained, as the lock said or from its manifest, if that is the one that the lock names; else why it is not known."""
+    if model.training:
+        return model.training, ""
     if not store:
         return None, "training data, its commit and command are in the model store: name it with --store or CONVERGE_MODEL_STORE"
     from model_store import ModelStore  # noqa: PLC0415 - brings Azure's libraries along

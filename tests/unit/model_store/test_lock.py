@@ -78,7 +78,15 @@ def test_a_lock_is_written_sorted_indented_and_with_a_final_newline(tmp_path: Pa
         "metrics": {"accuracy": 0.9},
         "published_at": "2026-11-23T20:00:00Z",
         "published_by": "alice@example.com",
+        "training": {"command": "python train.py", "commit": None, "data": {"name": "points", "rows": 4, "sha256": "d" * 64}},
     }
+
+
+def test_a_lock_from_before_training_was_kept_can_be_read(tmp_path: Path):
+    path = tmp_path / "dev.json"
+    model = {name: value for name, value in locked().model_dump(mode="json").items() if name != "training"}
+    path.write_text(json.dumps({"services": {"digits": {"model": model, "image": None}}}))
+    assert read_lock(path).services["digits"].model.training is None
 
 
 def test_a_stack_without_a_lock_runs_nothing(tmp_path: Path):

@@ -153,6 +153,14 @@ def test_training_comes_from_the_manifest_that_was_locked(checkout: Path, monkey
     assert another.missing == ("training data, its commit and command are not known: manifest.json of digits version 13 in https://store is another one",)
 
 
+def test_training_that_the_lock_kept_needs_no_store(checkout: Path):
+    record = one(0, "a")
+    of_it = record.services["digits"]
+    kept = of_it.model_copy(update={"model": of_it.model.model_copy(update={"training": TRAINING})})
+    found = traced(asked("a"), [record.model_copy(update={"services": {"digits": kept}})], checkout)
+    assert (found.training, found.missing) == (TRAINING, ())
+
+
 def test_what_is_missing_of_the_training_is_told(checkout: Path, monkeypatch: pytest.MonkeyPatch):
     assert traced(asked("a"), [one(0, "a")], checkout).missing == (
         "training data, its commit and command are in the model store: name it with --store or CONVERGE_MODEL_STORE",

@@ -33,6 +33,7 @@ class Stage:
         developer: clone of the people who change app, settings and locks.
         ci: clone that deploys; the sandbox is its own.
         notes: what later scenes want to know of earlier ones.
+        printed: what every command printed.
     """
 
     origin: Path
@@ -40,6 +41,7 @@ class Stage:
     ci: Copy
     loud: bool
     notes: dict[str, Any] = field(default_factory=dict)
+    printed: list[str] = field(default_factory=list)
 
     def say(self, text: str) -> None:
         """Tells the reader something; long lines are cut."""
@@ -69,7 +71,9 @@ class Stage:
     def attempt(self, *command: str, folder: Path | None = None, variables: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
         """Runs a command with the sandbox's environment, as after `eval "$(converge local env)"`; how it ends is the caller's business."""
         environment = {**self.ci.environment, **self._sandbox_variables(), **(variables or {})}
-        return subprocess.run(command, cwd=folder or self.ci.folder, env=environment, capture_output=True, text=True, check=False)
+        answer = subprocess.run(command, cwd=folder or self.ci.folder, env=environment, capture_output=True, text=True, check=False)
+        self.printed.append(answer.stdout + answer.stderr)
+        return answer
 
     def _sandbox_variables(self) -> dict[str, str]:
         if "environment" not in self.notes:

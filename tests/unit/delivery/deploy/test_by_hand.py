@@ -1,6 +1,7 @@
 """The record of an update that somebody made with `pulumi up`."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -68,11 +69,15 @@ def test_the_newest_update_is_recorded_once(stack: FakeStack):
 
 
 def test_an_update_that_converge_made_is_recorded_already(stack: FakeStack):
-    deployed = stack.deploy().record
-    between = deployed.started_at + (deployed.finished_at - deployed.started_at) / 2
-    stack.history = history(stack, startTime=between.isoformat(), endTime=deployed.finished_at.isoformat())
+    """It begins before the update, with the preview, and ends after it, with the smoke test."""
+    made = recorded(stack).record
+    whole = {"id": "20261124T210000Z", "started_at": datetime(2026, 11, 24, 21, tzinfo=UTC), "finished_at": datetime(2026, 11, 24, 21, 2, tzinfo=UTC)}
+    deployed = stack.ledger.write(made.model_copy(update=whole)).record
+    stack.history = history(stack, startTime="2026-11-24T21:00:30.000Z", endTime="2026-11-24T21:01:30.000Z")
     again = recorded(stack)
     assert (again.record, again.written) == (deployed, None)
+    stack.history = history(stack, startTime="2026-11-24T21:02:30.000Z", endTime="2026-11-24T21:03:30.000Z")
+    assert recorded(stack).written
 
 
 def test_the_commit_is_the_update_s_and_not_the_checkout_s(stack: FakeStack):

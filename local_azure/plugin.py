@@ -1,8 +1,7 @@
-"""What the sandbox's simulated plugins have in common: their place in a PULUMI_HOME, their process, and the calls that each answers in the same way."""
+"""What the sandbox's simulated plugins have in common: their process, and the calls that each answers in the same way."""
 
 import json
 import os
-import shlex
 import signal
 import sys
 import threading
@@ -20,25 +19,6 @@ from local_azure.arm.safety import NotASandboxError, sandbox_of
 
 _CALLS_AT_ONCE = 16
 _UNLIMITED = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
-
-
-def install(pulumi_home: Path, name: str, version: str, command: str, python: Path, code: Path) -> None:
-    """Puts a plugin where the engine of this PULUMI_HOME looks for it; doing it again changes nothing.
-
-    Args:
-        command: what Python runs, such as `-m local_azure.arm`.
-        python: interpreter with the project's packages.
-        code: folder that `local_azure` is imported from.
-    """
-    folder = pulumi_home / "plugins" / f"resource-{name}-v{version}"
-    folder.mkdir(parents=True, exist_ok=True)
-    program = folder / f"pulumi-resource-{name}"
-    text = f'#!/bin/sh\nPYTHONPATH={shlex.quote(str(code))} exec {shlex.quote(str(python))} {command} "$@"\n'
-    if not program.exists() or program.read_text() != text:
-        partial = program.with_suffix(".tmp")
-        partial.write_text(text)
-        partial.chmod(0o755)
-        partial.replace(program)
 
 
 def serve(create: Callable[[Path], provider_pb2_grpc.ResourceProviderServicer]) -> int:

@@ -4,17 +4,16 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pulumi
 from pydantic import ValidationError
-from pydantic.alias_generators import to_camel
 
 from model_store import Lock, LockedService, ModelStoreError, read_lock
 from settings import agreement, combinations
-from settings.messages import NAMESPACE, SettingsError, messages, report
+from settings.messages import SettingsError, messages, report
 from settings.parts import Service
 from settings.schema import StackSettings
+from settings.values import typed
 
 __all__ = ["Service", "Settings", "SettingsError", "StackSettings", "how_to_get_a_model", "load"]
 
@@ -73,7 +72,7 @@ def load(root: Path = Path()) -> Settings:
         problems.append(str(error))
     values = None
     try:
-        values = StackSettings.model_validate_json(json.dumps(_typed_values()))
+        values = StackSettings.model_validate_json(json.dumps(typed({**pulumi.runtime.get_config_env(), **pulumi.runtime.config.CONFIG.get()})))
         problems += combinations.problems(values, azure.get("subscriptionId") or "")
         problems += agreement.problems(values.services, lock, f"locks/{stack}.json", root)
     except ValidationError as error:
@@ -91,22 +90,3 @@ def how_to_get_a_model(service: Service) -> str:
         f"service {service.name} is not deployed: locks/{stack}.json has no model for it. Publish one with `converge model publish {model} <folder>`, "
         f"choose it with `{promote}`, then run `pulumi up` again."
     )
-
-
-def _typed_values() -> dict[str, Any]:
-    """What was typed in the stack file, misspelt keys included. Pulumi hands over text; what is not text in YAML is JSON in it."""
-    texts = {to_camel(name) for name, field in StackSettings.model_fields.items() if isinstance(field.default, str) or field.is_required()}
-    given = {**pulumi.runtime.get_config_env(), **pulumi.runtime.config.CONFIG.get()}
-    values: dict[str, Any] = {}
-    for key, text in given.items():
-        namespace, _, name = key.partition(":")
-        if namespace == NAMESPACE:
-            values[name] = text if name in texts else _parsed(text)
-    return values
-
-
-def _parsed(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError:
-        return text

@@ -6,8 +6,9 @@ from pathlib import Path
 import yaml
 from pydantic import ValidationError
 
-from settings.messages import NAMESPACE, SettingsError, messages, report
+from settings.messages import SettingsError, messages, report
 from settings.schema import StackSettings
+from settings.values import typed
 
 
 def of_file(root: Path, stack: str) -> StackSettings:
@@ -28,8 +29,7 @@ def of_file(root: Path, stack: str) -> StackSettings:
     except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path} cannot be read: {' '.join(str(error).split())}") from error
     config = document.get("config") if isinstance(document, dict) else None
-    prefix = f"{NAMESPACE}:"
-    values = {key.removeprefix(prefix): value for key, value in config.items() if str(key).startswith(prefix)} if isinstance(config, dict) else {}
+    values = typed(config) if isinstance(config, dict) else {}
     try:
         # From JSON, as the program reads them: lists are tuples there.
         return StackSettings.model_validate_json(json.dumps(values))

@@ -111,8 +111,8 @@ class Record(Document):
         run: URL of the pipeline's run; None on a laptop.
         plan_sha256: of the plan that was carried out (delivery.deploy); None when the deployment ended before there was one.
         resource_changes: how many resources per operation of the engine: create, update, replace, delete, same.
-        services: what runs after it, by service. After a failed one: what ran before, as far as it is known.
-        previous: id of the release before of this stack; None for the first.
+        services: what runs after it, by service. After an update that failed: what ran before, as far as it is known.
+        previous: id of the newest release of this stack before it that succeeded; None for the first.
     """
 
     schema_version: int = 1

@@ -3,7 +3,7 @@
 from importlib.metadata import version
 from pathlib import Path
 
-from local_azure import plugin
+from local_azure import plugin_place
 
 
 def plugin_version() -> str:
@@ -19,4 +19,4 @@ def install(pulumi_home: Path, python: Path, checkout: Path) -> None:
         python: interpreter with the project's packages.
         checkout: folder that `local_azure` is imported from.
     """
-    plugin.install(pulumi_home, "azure-native", plugin_version(), "-m local_azure.arm", python, checkout)
+    plugin_place.install(pulumi_home, "azure-native", plugin_version(), "-m local_azure.arm", python, checkout)

@@ -3,7 +3,7 @@
 from importlib.metadata import version
 from pathlib import Path
 
-from local_azure import plugin
+from local_azure import plugin_place
 
 SDKS = {"kubernetes": "pulumi-kubernetes", "docker-build": "pulumi-docker-build"}
 """The package that the program imports, by plugin: the engine asks for the plugin by its version."""
@@ -18,4 +18,4 @@ def install(pulumi_home: Path, python: Path, code: Path) -> None:
         code: folder that `local_azure` is imported from.
     """
     for name, sdk in SDKS.items():
-        plugin.install(pulumi_home, name, version(sdk), f"-m local_azure.workloads {name}", python, code)
+        plugin_place.install(pulumi_home, name, version(sdk), f"-m local_azure.workloads {name}", python, code)

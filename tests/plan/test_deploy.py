@@ -51,8 +51,6 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Program
         environment = {**sandbox.environment, "PATH": f"{engine.pulumi.parent}:{sandbox.environment['PATH']}"}
         made = Program(folder, environment)
         made.new_stack(STACK)
-        # `pulumi stack init` writes the file anew, and this value as a text.
-        made.change_settings(STACK, {"converge:protectData": True})
         made.write_lock(STACK, sample_lock(ROOT, STACK))
         (folder / ".gitignore").write_text(".venv\n.converge\n__pycache__\n")
         _git(folder, "init", "-q")

@@ -24,6 +24,12 @@ def test_what_a_file_says_about_delivery_is_read(tmp_path: Path):
     assert (delivery.roll_back, delivery.keep_releases, delivery.reason_required) == (True, 10, False)
 
 
+def test_what_pulumi_has_written_as_a_text_is_what_it_says(tmp_path: Path):
+    """`pulumi stack init` writes the whole file anew, and true as "true"."""
+    (tmp_path / "Pulumi.dev.yaml").write_text(f'config:\n  converge:baseImage: python@sha256:{"0" * 64}\n  converge:protectData: "true"\n')
+    assert of_file(tmp_path, "dev").protect_data is True
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

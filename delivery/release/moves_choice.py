@@ -45,6 +45,8 @@ def way_back(stack: str, records: Sequence[Record], lock: Mapping[str, LockedSer
         return Choice(begun, "the lock goes back to it already, and it is not deployed yet")
     if records[0] is not now and asked != runs:
         return Choice(now, f"the newest that succeeded; {records[0].id} after it did not")
+    if any(service.pin and not _is_pinned(lock.get(name)) for name, service in now.services.items() if name in services):
+        return Choice(now, "it runs since a deployment was gone back from at once, and the lock does not say so yet")
     # Who goes back twice goes back further, not to what was gone back from.
     pinned = {service.pin.release for name, service in now.services.items() if name in services and service.pin}
     older = records[1 + max(index for index, record in enumerate(records) if record is now or record.id in pinned) :]
@@ -57,6 +59,10 @@ def way_back(stack: str, records: Sequence[Record], lock: Mapping[str, LockedSer
 
 def _pairs(record: Record, services: Collection[str]) -> dict[str, Pair]:
     return {name: (service.model.sha256, service.digest) for name, service in record.services.items() if name in services}
+
+
+def _is_pinned(locked: LockedService | None) -> bool:
+    return bool(locked and locked.pin)
 
 
 def _goes_back_to(locked: LockedService | None, record: Record) -> bool:

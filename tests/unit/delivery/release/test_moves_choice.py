@@ -57,6 +57,14 @@ def test_after_a_deployment_that_failed_it_is_the_newest_that_succeeded():
     assert chosen(_FIRST, _SECOND, failed, lock=built(3)) == (_SECOND.id, f"the newest that succeeded; {failed.id} after it did not")
 
 
+def test_after_a_roll_back_that_a_deployment_made_at_once_it_is_what_runs():
+    """The pipeline went back, and main's lock still asks for what failed."""
+    failed, back = of(30, 3, failed=True), of(31, 2, back_to=_SECOND)
+    assert chosen(_FIRST, _SECOND, failed, back, lock=built(3))[0] == back.id
+    # Once the lock says it, going back goes further.
+    assert chosen(_FIRST, _SECOND, failed, back, lock=pinned_to(_SECOND))[0] == _FIRST.id
+
+
 def test_what_failed_after_a_roll_back_changes_nothing_of_it():
     back = of(30, 1, back_to=_FIRST)
     oldest = of(5, 9)

@@ -143,6 +143,28 @@ def test_tools_are_installed_once_and_only_their_folder_is_printed(checkout: Pat
     assert made == ["az aks install-cli", "docker buildx create", "docker buildx use converge", "docker buildx use converge"]
 
 
+def test_the_cluster_that_the_stack_made_is_reached_with_the_login_that_is_there(checkout: Path, stub: Stub, calls: Callable[[], list[str]]):
+    stub("pulumi", """echo '{"cluster": "aks-dev", "resourceGroup": "aks-group", "services": {}}'""")
+    stub("az", "")
+    stub("kubelogin", "")
+    done = run(checkout, str(checkout / ".ci" / "reach-cluster"), "dev")
+    assert done.returncode == 0, done.stderr
+    assert calls() == [
+        "pulumi stack output --json --stack dev",
+        "az aks get-credentials --only-show-errors --overwrite-existing --resource-group aks-group --name aks-dev",
+        "kubelogin convert-kubeconfig -l azurecli",
+    ]
+
+
+def test_a_stack_without_a_cluster_has_none_to_reach_and_one_that_cannot_be_read_is_a_failure(checkout: Path, stub: Stub, calls: Callable[[], list[str]]):
+    stub("pulumi", "echo '{}'")
+    done = run(checkout, str(checkout / ".ci" / "reach-cluster"), "dev")
+    assert (done.returncode, done.stdout) == (0, "stack dev has no cluster yet\n")
+    assert len(calls()) == 1
+    stub("pulumi", "echo 'error: no stack named dev found' >&2; exit 1")
+    assert run(checkout, str(checkout / ".ci" / "reach-cluster"), "dev").returncode != 0
+
+
 def promoted(checkout: Path) -> subprocess.CompletedProcess[str]:
     return run(checkout, str(checkout / ".ci" / "promote-model"), "digits", "dev")
 
@@ -190,6 +212,7 @@ def test_how_a_deployment_of_prod_ends(forge: str, code: int, checkout: Path, st
     for program in ("az", "docker"):
         stub(program, "")
     (checkout / ".ci" / "install-tools").write_text("#!/bin/sh\necho /tools\n")
+    (checkout / ".ci" / "reach-cluster").write_text("#!/bin/sh\n")
     step = step_of(f"{'deploy.yml, deploy-prod' if forge == 'github' else 'azure-pipelines.yml, deploy_prod_deploy'}, Deploy what was approved")
     runner = Runner.of(forge, tmp_path / "runner", checkout)
 

@@ -30,6 +30,7 @@ _NOT_HERE = {
     r"converge base-image\b": "needs the registry of the base image, and the forge",
     r"\.ci/install-tools\b": _AZURE,
     r"\.ci/scan-images\b": _AZURE,
+    r"\.ci/reach-cluster\b": _AZURE,
     r"converge (doctor|deploy|drift|model)\b": _AZURE,
     r"converge release (promote|record|clean)\b": _AZURE,
     r"converge plan .*--live\b": _AZURE,

@@ -1,6 +1,6 @@
 """Where the sandbox lives: its folders, ports, addresses and the environment that its programs get.
 
-One sandbox belongs to one checkout. Two checkouts have two sandboxes; they run side by side when their port bases differ.
+One sandbox belongs to one checkout and one state folder. Two checkouts have two sandboxes; they run side by side when their port bases differ.
 """
 
 import hashlib
@@ -71,18 +71,19 @@ class Sandbox:
         home = Path(environment.get("HOME", "/root"))
         state = Path(environment.get("XDG_STATE_HOME") or home / ".local" / "state")
         cache = Path(environment.get("XDG_CACHE_HOME") or home / ".cache")
-        name = f"{checkout.name}-{hashlib.sha256(str(checkout).encode()).hexdigest()[:6]}"
+        folder = state / "converge" / f"{checkout.name}-{_short_hash(checkout)}"
         return cls(
             checkout=checkout,
-            folder=state / "converge" / name,
-            runtime=Path("/run/converge") / name[-6:],
+            folder=folder,
+            # By the folder: with another XDG_STATE_HOME one checkout has a second sandbox, which is another one to the kernel, too.
+            runtime=Path("/run/converge") / _short_hash(folder),
             cache=cache / "converge",
             port_base=_port_base(environment),
         )
 
     @property
     def id(self) -> str:
-        """Six hexadecimal digits, unique per checkout; part of every name that the kernel knows us by."""
+        """Six hexadecimal digits, unique per sandbox; part of every name that the kernel knows us by."""
         return self.runtime.name
 
     @property
@@ -197,6 +198,10 @@ class Sandbox:
             "BUILDX_BUILDER": "converge",
             **self.identity_environment(),
         }
+
+
+def _short_hash(path: Path) -> str:
+    return hashlib.sha256(str(path).encode()).hexdigest()[:6]
 
 
 def _port_base(environment: Mapping[str, str]) -> int:

@@ -21,6 +21,14 @@ def test_two_checkouts_have_two_sandboxes(tmp_path: Path):
     assert one.cache == other.cache
 
 
+def test_one_checkout_with_two_state_folders_has_two_sandboxes(tmp_path: Path):
+    """Or the end of one, a test's for instance, would take the other's namespaces along."""
+    one, other = (Sandbox.of(tmp_path / "checkout", {"XDG_STATE_HOME": str(tmp_path / state)}) for state in ("a", "b"))
+    assert (one.id, one.folder) != (other.id, other.folder)
+    assert one.id != other.id
+    assert one.runtime != other.runtime
+
+
 def test_the_standard_folders_are_respected(tmp_path: Path):
     sandbox = make(tmp_path, XDG_STATE_HOME="/state", XDG_CACHE_HOME="/cache")
     assert sandbox.folder.is_relative_to("/state/converge")

@@ -1,6 +1,5 @@
 """The parts of a stack file: what each key means, its type and its default."""
 
-import math
 from typing import Annotated, Any, Literal, Protocol, Self, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -23,7 +22,6 @@ from settings.fields import (
     KeyVaultId,
     KubernetesVersion,
     Memory,
-    MetricName,
     Name,
     NamespaceName,
     NodeSize,
@@ -280,35 +278,3 @@ class Deployer(Typed):
 
     principal_id: OptionalGuid = Field(default="", description="Object id of the identity or group that deploys; whoever runs the update unless given.")
     principal_type: Literal["", "User", "Group", "ServicePrincipal"] = Field(default="", description="What `principalId` is; Azure looks it up unless given.")
-
-
-def _amount(value: float) -> float:
-    if not (math.isfinite(value) and value >= 0):
-        raise ValueError("a number from 0, such as 0.005")
-    return value
-
-
-class MetricGate(Typed):
-    """A metric that a model must not worsen."""
-
-    name: MetricName = Field(description="Name of the metric, as training writes it into model.json.")
-    better: Literal["higher", "lower"] = Field(default="higher", description="Which of two values is the better one.")
-    may_worsen_by: Annotated[float, AfterValidator(_amount)] = Field(default=0.0, description="By how much it may be worse than the running model's.")
-
-
-def _different_metrics(metrics: tuple[MetricGate, ...]) -> tuple[MetricGate, ...]:
-    if twice := repeated([metric.name for metric in metrics]):
-        raise ValueError(f"a list of metrics with different names; {twice} is there more than once")
-    return metrics
-
-
-class Delivery(Typed):
-    """What a deployment, a promotion and a clean-up go by. The program itself does nothing with it."""
-
-    gates: Annotated[tuple[MetricGate, ...], AfterValidator(_different_metrics)] = Field(
-        default=(), description="Metrics that a promotion must not worsen. Contract and golden requests are always asked."
-    )
-    reason_required: bool = Field(default=False, description="Refuse a promotion without `--reason`.")
-    slowest_milliseconds: int = Field(default=1000, ge=1, le=600_000, description="Slowest answer to a golden request that the smoke test accepts.")
-    roll_back: bool = Field(default=False, description="Go back to the release before at once when the smoke test fails.")
-    keep_releases: int = Field(default=10, ge=1, le=1000, description="How many of the newest releases keep their images.")

@@ -6,8 +6,9 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, Field
 from pydantic.alias_generators import to_camel
 
+from settings.delivery import Delivery
 from settings.fields import AccountName, ImageByDigest, PublicRange, RegistryName
-from settings.parts import Cluster, Delivery, Deployer, Ingress, ModelStorage, Monitoring, Network, Registry, Service, Typed, different_services
+from settings.parts import Cluster, Deployer, Ingress, ModelStorage, Monitoring, Network, Registry, Service, Typed, different_services
 
 
 class StackSettings(Typed):

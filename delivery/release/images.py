@@ -70,7 +70,7 @@ def kept(records: Iterable[Record], keep_releases: Mapping[str, int], named: Map
         named: digests that must stay wherever they are, each with why.
     """
     # Settings bring Pulumi along, which takes a while to import.
-    from settings.parts import Delivery  # noqa: PLC0415
+    from settings.delivery import Delivery  # noqa: PLC0415
 
     usually = Delivery().keep_releases
     found: dict[Place, str] = {}

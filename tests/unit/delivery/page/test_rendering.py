@@ -110,10 +110,22 @@ def test_a_pin_and_a_failed_newest_release_are_told():
     assert '<span class="tag bad">newest release failed</span>' in render(failed, NOW)
 
 
+def test_the_lineage_says_what_a_version_was_trained_on():
+    html = render(RECORDS, NOW)
+    training = RECORDS[0].services["digits"].model.training
+    assert training
+    assert training.commit
+    told = f"trained on digits scans, {training.data.rows:,} rows, <code>{training.data.sha256[:12]}</code>, at <code>{training.commit[:7]}</code>"
+    assert f'<span class="reason">{told}</span>' in html
+
+
 def hostile(text: str) -> Record:
     record = RECORDS[0]
     service = record.services["digits"]
-    model = service.model.model_copy(update={"published_by": text, "metrics": {text: 0.5}})
+    training = service.model.training
+    assert training
+    trained = training.model_copy(update={"data": training.data.model_copy(update={"name": text})})
+    model = service.model.model_copy(update={"published_by": text, "metrics": {text: 0.5}, "training": trained})
     pin = next(one.services["digits"].pin for one in RECORDS if one.id == "20261027T222400Z")
     assert pin
     changed = service.model_copy(update={"model": model, "app": text, "pin": pin.model_copy(update={"reason": text, "by": text})})

@@ -1,4 +1,4 @@
-"""Every command that a pipeline, a script or docs/pipelines.md names exists, with its arguments and options."""
+"""Every command that a pipeline, a script or a page names exists, with its arguments and options."""
 
 import re
 import shlex
@@ -16,14 +16,15 @@ import cli
 from tests.pipelines.files import ROOT, SCRIPTS, azure_jobs, github_jobs
 
 _CONVERGE = re.compile(r"(?:\.venv/bin/|^|[`(]|: |&& )converge (?P<words>(?![`.,)])[^\n|;&><`#)]+)", re.MULTILINE)
-_PAGE = ROOT / "docs" / "pipelines.md"
+_PAGES = (ROOT / "README.md", ROOT / "app_template" / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 _TEXTS = {
     **{
         f"{forge} {job.where}": "\n".join(step.script for step in job.steps)
         for forge, jobs in (("github", github_jobs()), ("azure", azure_jobs()))
         for job in jobs
     },
-    **{path.name: path.read_text() for path in (*SCRIPTS, _PAGE)},
+    **{path.name: path.read_text() for path in SCRIPTS},
+    **{str(path.relative_to(ROOT)): path.read_text() for path in _PAGES},
 }
 """What is looked through, by where it is."""
 
@@ -31,7 +32,8 @@ _TEXTS = {
 def commands_in(text: str) -> Iterator[list[str]]:
     """The words after `converge` of each command; placeholders and variables stay."""
     for found in _CONVERGE.finditer(text.replace("\\\n", " ")):
-        words = found["words"].replace("\\", "").strip()
+        # Brackets stand around what may be left out.
+        words = re.sub(r"\[(--[^\]]*)\]", r"\1", found["words"]).replace("\\", "").strip()
         yield shlex.split(words.replace("'", "") if words.count("'") % 2 else words)
 
 
@@ -39,6 +41,8 @@ def wrong_with(words: list[str], *, complete: bool = True) -> str:
     """Why the command line would not take these words; empty when it would. Text for people may name a command without its arguments."""
     command, rest = typer.main.get_command(cli.app), list(words)
     while isinstance(command, typer.core.TyperGroup):
+        if not rest and not complete:
+            return ""
         name = rest.pop(0) if rest else ""
         if name not in command.commands:
             return f"converge has no {name!r} in {' '.join(words)!r}"
@@ -60,7 +64,7 @@ def test_every_command_exists(where: str):
     found = list(commands_in(_TEXTS[where]))
     # A command that this test does not see would be one that it does not check.
     assert len(found) >= _TEXTS[where].count(".venv/bin/converge")
-    assert [problem for words in found if (problem := wrong_with(words, complete=where != _PAGE.name))] == []
+    assert [problem for words in found if (problem := wrong_with(words, complete=not where.endswith(".md")))] == []
 
 
 def test_commands_are_found():

@@ -25,6 +25,8 @@ def clone_of_somebody_else(copy: Copy) -> Iterator[tuple[Path, dict[str, str]]]:
         for name in ("Pulumi.local.yaml", "locks/local.json"):
             (clone / name).parent.mkdir(exist_ok=True)
             shutil.copy(copy.folder / name, clone / name)
+        # Committed in a copy, where git does not take a link for an ignored folder.
+        (clone / ".venv").unlink(missing_ok=True)
         (clone / ".venv").symlink_to(ROOT / ".venv")
         _copy_state(copy.sandbox.folder, sandbox)
         for path in (home, *home.rglob("*")):

@@ -80,7 +80,9 @@ def extract(checkout: Path, base: Base, folder: Path) -> None:
     assert archive.stderr is not None  # noqa: S101
     try:
         with tarfile.open(fileobj=archive.stdout, mode="r|") as files:
-            files.extractall(folder, filter="tar")
+            # Not as an argument: Debian 12 has Python 3.11.2, which knows no filters. What is unpacked is a commit of this repository.
+            files.extraction_filter = getattr(tarfile, "tar_filter", None)
+            files.extractall(folder)  # noqa: S202 - see above
     except tarfile.ReadError as error:
         raise DeliveryError(f"git cannot read {base.label}: {archive.stderr.read().decode().strip() or error}") from error
     finally:

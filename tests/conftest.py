@@ -1,6 +1,13 @@
 """What holds for all tests."""
 
+import os
+
 import pytest
+
+# What a terminal gets must not depend on the one that the tests are started from, or on there being none.
+os.environ["TERM"] = "xterm-256color"
+for name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS"):
+    os.environ.pop(name, None)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -18,12 +18,19 @@ def locked(**versions: int) -> Lock:
     return Lock(services={name: LockedService(model=model(version, name)) for name, version in versions.items()})
 
 
+def somebodys(tmp_path: Path, name: str) -> Path:
+    """A clone whose commits are somebody's, on machines too where nobody has told git who they are."""
+    made = clone(tmp_path / "origin.git", name)
+    git(made, "config", "user.name", "Ada")
+    git(made, "config", "user.email", "ada@example.com")
+    return made
+
+
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """A clone with a lock that is committed and pushed."""
-    made = clone(origin(tmp_path), "clone")
-    git(made, "config", "user.name", "Ada")
-    git(made, "config", "user.email", "ada@example.com")
+    origin(tmp_path)
+    made = somebodys(tmp_path, "clone")
     write_lock(made / _LOCK, locked(digits=1))
     git(made, "add", _LOCK)
     git(made, "commit", "--quiet", "--message", "the lock")
@@ -198,7 +205,7 @@ def test_a_newer_proposal_takes_the_place_of_the_older_one(checkout: Path, opene
     monkeypatch.setenv("GIT_COMMITTER_DATE", "2030-01-01T00:00:00Z")
     same = proposed(checkout)
     assert git(checkout, "ls-remote", "origin", "refs/heads/promote").split()[0] == first.commit != same.commit, "one that says the same stays"
-    other = clone(tmp_path / "origin.git", "other")
+    other = somebodys(tmp_path, "other")
     newest = proposed(other, version=3)
     assert git(checkout, "ls-remote", "origin", "refs/heads/promote").split()[0] == newest.commit
     assert git(other, "rev-list", "--count", "origin/main..promote") == "1"
@@ -207,7 +214,7 @@ def test_a_newer_proposal_takes_the_place_of_the_older_one(checkout: Path, opene
 
 def test_a_branch_with_other_people_s_work_is_left_alone(checkout: Path, opened: list[tuple[str, str, str]], tmp_path: Path):
     proposed(checkout)
-    other = clone(tmp_path / "origin.git", "other")
+    other = somebodys(tmp_path, "other")
     git(other, "switch", "--quiet", "promote")
     (other / "more").write_text("a review's answer")
     git(other, "add", "more")

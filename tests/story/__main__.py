@@ -24,10 +24,11 @@ def main() -> int:
                     print(f"error: this scene did not end as it must: {error}", file=sys.stderr)
                     return 1
                 times.append(((scene.__doc__ or "").splitlines()[0], time.monotonic() - started))
-    print("\nscene                                                                                  seconds")
+    times.append(("together", sum(seconds for _, seconds in times)))
+    width = max(len(title) for title, _ in times)
+    print(f"\n{'scene':<{width}}  seconds")
     for title, seconds in times:
-        print(f"{title:<84} {seconds:9.1f}")
-    print(f"{'together':<84} {sum(seconds for _, seconds in times):9.1f}")
+        print(f"{title:<{width}}  {seconds:7.1f}")
     return 0
 
 

@@ -8,13 +8,14 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from delivery.checkout import checkout_here
 from delivery.deploy.attempt import Failure
 from delivery.deploy.by_hand import BY_HAND, record_by_hand
 from delivery.deploy.deployment import PlanChangedError, Result, run_deployment
 from delivery.deploy.live import read_plan
 from delivery.release.ledger import Written
 from delivery.release.record import Outcome, Record, one_line
-from delivery.smoke.cli import FAILED, checkout_here
+from delivery.smoke.cli import FAILED
 from local_azure.progress import Progress
 
 CHANGED = 4

@@ -1,6 +1,5 @@
 """Where a deployment comes from: who, which pipeline, which commits, and who let it pass. Nothing here ever fails a deployment."""
 
-import getpass
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -11,6 +10,7 @@ from urllib.parse import quote
 
 import httpx
 
+from delivery.checkout import who
 from delivery.errors import DeliveryError
 from delivery.git import Git
 from delivery.release.record import one_line
@@ -57,7 +57,7 @@ def provenance(checkout: Path, stack: str, environment: Mapping[str, str] = os.e
     """
     commit = head_of(checkout)
     return Provenance(
-        by=_who(checkout, environment),
+        by=who(checkout, environment),
         approved_by=_approved_by(environment),
         commit=commit,
         dirty=is_dirty(checkout),
@@ -96,18 +96,6 @@ def is_dirty(checkout: Path) -> bool:
     entries = (git.ask("status", "--porcelain", "--untracked-files=all", "-z", "--", ".") or "").split("\0")
     new = [entry[3:].removeprefix(above) for entry in entries if entry.startswith("?? ")]
     return any(entry and not entry.startswith("?? ") for entry in entries) or any("/" in path or path.startswith("Pulumi.") for path in new)
-
-
-def _who(checkout: Path, environment: Mapping[str, str]) -> str:
-    named = (environment.get(name) for name in ("GITHUB_ACTOR", "BUILD_REQUESTEDFOR"))
-    return next((text for name in (*named, Git(checkout).ask("config", "user.name"), _user()) if name and (text := one_line(name))), "unknown")
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        return ""
 
 
 def _run(environment: Mapping[str, str]) -> str | None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from delivery.checkout import settings_of
 from delivery.deploy.engine import Engine
 from delivery.deploy.provenance import Provenance, last_commit, provenance
 from delivery.errors import DeliveryError
@@ -12,7 +13,7 @@ from delivery.plan.making import check_stack
 from delivery.release.ledger import Ledger, running
 from delivery.release.record import Record, ReleasedService, SmokeResult
 from delivery.smoke.deployed import Deployed, deployed_services
-from delivery.smoke.stack import models_of, settings_of
+from delivery.smoke.stack import models_of
 from delivery.smoke.way import current_context
 from local_azure.progress import Progress
 from model_store import Lock, LockedModel, ModelStoreError, read_lock

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from delivery.checkout import checkout_here
 from delivery.drift import markdown, terminal
 from delivery.drift.report import DriftReport
 from delivery.errors import DeliveryError
@@ -37,7 +38,7 @@ def drift(
     from delivery.drift.finding import find_drift  # noqa: PLC0415
 
     with Progress(Console(stderr=True)) as progress:
-        report = find_drift(_checkout(), stack, progress)
+        report = find_drift(checkout_here("converge drift"), stack, progress)
     text = _text(report, as_json=as_json, as_markdown=as_markdown)
     if out:
         _write(out, text)
@@ -64,11 +65,3 @@ def _write(path: Path, text: str) -> None:
         Path(file.name).replace(path)
     except OSError as error:
         raise DeliveryError(f"--out {path} cannot be written: {error.strerror}") from error
-
-
-def _checkout() -> Path:
-    here = Path.cwd()
-    for folder in (here, *here.parents):
-        if (folder / "Pulumi.yaml").exists():
-            return folder
-    raise DeliveryError(f"no Pulumi.yaml in {here} or above it; run `converge drift` in a checkout of the project")

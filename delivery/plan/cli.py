@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from delivery.checkout import checkout_here
 from delivery.errors import DeliveryError
 from delivery.plan import markdown, terminal
 from delivery.plan.making import check_stack, make_plan
@@ -42,7 +43,7 @@ def plan(
         raise DeliveryError("--json and --markdown are two forms of one output; give one of them")
     if live and base is not None:
         raise DeliveryError("--live compares with what is deployed, --base with a revision; give one of them")
-    checkout = find_checkout("converge plan")
+    checkout = checkout_here("converge plan")
     check_stack(checkout, stack)
     more = read_samples(samples) if samples else None
     with Progress(Console(stderr=True)) as progress:
@@ -52,15 +53,6 @@ def plan(
     _show(report, as_json=as_json, as_markdown=as_markdown)
     if refuse and report.needs_a_decision:
         raise typer.Exit(REFUSED)
-
-
-def find_checkout(command: str) -> Path:
-    """The folder with the Pulumi.yaml, here or above; raises DeliveryError."""
-    here = Path.cwd()
-    for folder in (here, *here.parents):
-        if (folder / "Pulumi.yaml").exists():
-            return folder
-    raise DeliveryError(f"no Pulumi.yaml in {here} or above it; run `{command}` in a checkout of the project")
 
 
 def _simulated(checkout: Path, stack: str, base: str | None, progress: Progress, samples: Samples | None) -> PlanReport:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from delivery.checkout import settings_of
 from delivery.errors import DeliveryError
 from model_store import Lock, LockedModel, LockedService, gates
 from model_store.gates import Gate, GateReport
@@ -41,13 +42,7 @@ class StackRules:
     @classmethod
     def of(cls, root: Path, stack: str, lock: Path) -> "StackRules":
         """The rules of a project's stack; raises DeliveryError when it has no settings that can be used."""
-        from settings import SettingsError  # noqa: PLC0415 - settings bring Pulumi, which takes long to import
-        from settings.files import of_file  # noqa: PLC0415
-
-        try:
-            return cls(root, stack, lock, of_file(root, stack))
-        except SettingsError as error:
-            raise DeliveryError(str(error)) from error
+        return cls(root, stack, lock, settings_of(root, stack))
 
     def service(self, name: str) -> "Service":
         """The settings of a service; raises DeliveryError when the stack has none of that name."""

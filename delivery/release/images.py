@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
+from delivery.checkout import settings_of
 from delivery.errors import DeliveryError
 from delivery.git import Git
 from delivery.registry import Registry, open_registry, split_host
@@ -97,12 +98,9 @@ def keep_releases(checkout: Path) -> dict[str, int]:
     Raises:
         DeliveryError: a stack's file is wrong, so nobody knows.
     """
-    from settings.files import of_file  # noqa: PLC0415 - as above
-    from settings.messages import SettingsError  # noqa: PLC0415
-
     try:
-        return {stack: of_file(checkout, stack).delivery.keep_releases for stack in stacks(checkout)}
-    except SettingsError as error:
+        return {stack: settings_of(checkout, stack).delivery.keep_releases for stack in stacks(checkout)}
+    except DeliveryError as error:
         raise DeliveryError(f"what must stay is not known while a stack's settings are wrong: {error}") from error
 
 

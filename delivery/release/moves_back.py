@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from delivery.checkout import who
 from delivery.errors import DeliveryError
 from delivery.registry import open_registry, split_host
 from delivery.release.ledger import Ledger
 from delivery.release.moves_choice import Choice, way_back
 from delivery.release.moves_lock import Move, StackLock, stale
 from delivery.release.moves_registry import Opener, Puller, presence, still_there
-from delivery.release.prepare import who
 from delivery.release.record import Record, one_line
 from model_store import LockChange, LockedService, Pin
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from delivery.checkout import checkout_here
 from delivery.deploy.attempt import Failure
 from delivery.deploy.cli import as_document, lines_of
 from delivery.deploy.deployment import Result, run_deployment
@@ -13,7 +14,7 @@ from delivery.promotion import options
 from delivery.promotion.options import Branch, Commit, PullRequest, Reason, Unpin
 from delivery.release.prepare import Desk, Prepared, Way
 from delivery.release.record import one_line
-from delivery.smoke.cli import FAILED, checkout_here
+from delivery.smoke.cli import FAILED
 from local_azure.progress import Progress
 from model_store.console import Json, errors, output, print_json, say, say_indented
 from model_store.lock import lock_file

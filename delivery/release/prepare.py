@@ -1,6 +1,5 @@
 """How a changed lock gets into the repository: as a commit, on a branch of its own, or as a pull request."""
 
-import os
 import tempfile
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -9,14 +8,12 @@ from typing import Any
 
 from delivery.errors import DeliveryError
 from delivery.git import Git, GitError
-from delivery.release.record import one_line
 from model_store import Lock, ModelStoreError, read_lock
 from model_store.documents import parse
 from model_store.lock import exclusive
 
 _REMOTE = "origin"
 _PUSH_SECONDS = 120.0
-_PIPELINE_USERS = ("GITHUB_ACTOR", "BUILD_REQUESTEDFOR")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -223,12 +220,6 @@ class Desk:
         else:
             self._lock.write_bytes(self._before)
         return Prepared(commit=commit, branch=branch)
-
-
-def who(folder: Path) -> str:
-    """Who is at work, as people know them: a pipeline's user, else git's."""
-    found = (*(os.environ.get(name) for name in _PIPELINE_USERS), Git(folder).ask("config", "user.name"), os.environ.get("USER"))
-    return next((text for name in found if name and (text := one_line(name))), "unknown")
 
 
 def _words(message: Message) -> list[str]:

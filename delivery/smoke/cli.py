@@ -7,10 +7,10 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from delivery.checkout import checkout_here, settings_of
 from delivery.deploy.engine import Engine
-from delivery.errors import DeliveryError
 from delivery.smoke.deployed import deployed_services
-from delivery.smoke.stack import failures, models_of, settings_of
+from delivery.smoke.stack import failures, models_of
 from delivery.smoke.stack import smoke as smoke_services
 from local_azure.progress import Progress
 from model_store import LockedModel, read_lock
@@ -44,15 +44,6 @@ def smoke(
         print("\n".join(wrong) or (f"smoke test of {stack} passed: {', '.join(sorted(results))}" if results else none))
     if failures(results):
         raise typer.Exit(FAILED)
-
-
-def checkout_here(command: str) -> Path:
-    """The folder with Pulumi.yaml, here or above; raises DeliveryError when there is none."""
-    here = Path.cwd()
-    for folder in (here, *here.parents):
-        if (folder / "Pulumi.yaml").exists():
-            return folder
-    raise DeliveryError(f"no Pulumi.yaml in {here} or above it; run `{command}` in a checkout of the project")
 
 
 def released_models(checkout: Path, stack: str) -> list[LockedModel]:

@@ -14,7 +14,7 @@ from local_azure.progress import Progress
 from model_store import LockedModel
 
 if TYPE_CHECKING:
-    from settings.schema import StackSettings
+    pass
 
 _SECONDS = 10.0
 
@@ -72,14 +72,3 @@ def _by_identity(models: Iterable[LockedModel]) -> dict[DeployedModel, LockedMod
 def failures(results: Mapping[str, SmokeResult]) -> list[str]:
     """A line per check that failed."""
     return [f"{name}: {check.name}: {check.text}" for name, result in sorted(results.items()) for check in result.checks if check.passed is False]
-
-
-def settings_of(checkout: Path, stack: str) -> "StackSettings":
-    """What the stack's file says; raises DeliveryError with every problem of it."""
-    from settings.files import of_file  # noqa: PLC0415 - settings bring Pulumi, which takes long to import
-    from settings.messages import SettingsError  # noqa: PLC0415 - the same
-
-    try:
-        return of_file(checkout, stack)
-    except SettingsError as error:
-        raise DeliveryError(str(error)) from error

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from delivery.errors import DeliveryError
-from delivery.release.prepare import Desk, Message, Prepared, Way, who
+from delivery.release.prepare import Desk, Message, Prepared, Way
 from model_store import Lock, LockedService, read_lock, write_lock
 from tests.unit.delivery.release.releases import clone, git, model, origin
 
@@ -264,16 +264,6 @@ def test_a_signed_repository_gets_signed_commits(checkout: Path):
     git(checkout, "config", "commit.gpgSign", "true")
     _, prepared = changed(checkout, Way(branch="to-prod"))
     assert "gpgsig -----BEGIN PGP SIGNATURE-----" in git(checkout, "cat-file", "commit", prepared.commit)
-
-
-def test_who_is_at_work(checkout: Path, monkeypatch: pytest.MonkeyPatch):
-    for name in ("GITHUB_ACTOR", "BUILD_REQUESTEDFOR"):
-        monkeypatch.delenv(name, raising=False)
-    assert who(checkout) == "Ada"
-    monkeypatch.setenv("BUILD_REQUESTEDFOR", "Grace\nHopper")
-    assert who(checkout) == "Grace Hopper"
-    monkeypatch.setenv("GITHUB_ACTOR", "grace")
-    assert who(checkout) == "grace"
 
 
 def test_nothing_of_git_stays_behind(checkout: Path, tmp_path: Path):

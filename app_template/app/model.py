@@ -34,6 +34,7 @@ class Model:
     sha256: str
     signature: Signature
     session: onnxruntime.InferenceSession
+    cost: Any = None
 
     def run(self, inputs: Tensors) -> Tensors:
         names = [tensor.name for tensor in self.signature.outputs]
@@ -132,3 +133,9 @@ def _warm_up(model: Model) -> None:
 
 def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())
+
+
+def load_all(folder: Path, contract: Path, *, local_name: str, intra_op_threads: int = 1) -> dict[str, Model]:
+    """All models of a folder, by name. Raises ModelError."""
+    model = load(folder, contract, local_name=local_name, intra_op_threads=intra_op_threads)
+    return {model.name: model}

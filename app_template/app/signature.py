@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -68,6 +69,11 @@ class Signature:
 
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
+
+    @cached_property
+    def inputs_by_name(self) -> dict[str, Tensor]:
+        """The inputs; looked up with every request."""
+        return {tensor.name: tensor for tensor in self.inputs}
 
 
 class _OnnxTensor(Protocol):

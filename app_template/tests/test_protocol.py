@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from app.protocol import InferRequest, InvalidRequestError, decode, encode
+from app.protocol import InferRequest, InvalidRequestError, decode, encode, encode_answer
 from app.signature import NUMPY_TYPES, Signature, Tensor
+from app.tensors import from_raw, to_raw
 
 IMAGE = Signature((Tensor("image", "FP32", (-1, 4)),), (Tensor("label", "INT64", (-1,)), Tensor("p", "FP32", (-1, 2))))
 GOOD = {"name": "image", "shape": [2, 4], "datatype": "FP32", "data": [1, 2, 3, 4, 5.5, 6, 7, 8]}
@@ -169,14 +170,13 @@ def test_bodies_that_cannot_be_read(body: bytes, message: str) -> None:
             "unknown output 'x'; the model gives: label INT64 [-1], p FP32 [-1, 2]",
         ),
         ({"inputs": [GOOD], "outputs": [{"name": "p"}, {"name": "p"}]}, "output 'p' is asked for twice"),
+        ({"inputs": [{**GOOD, "parameters": {"binary_data_size": 32}}]}, "input 'image' has both 'data' and 'binary_data_size'; send one of them"),
+        ({"inputs": [{**GOOD, "parameters": 1}]}, "input 'image': 'parameters' must be a JSON object, got a number"),
         (
-            {"inputs": [{**GOOD, "parameters": {"binary_data_size": 32}}]},
-            "input 'image': the binary tensor extension is not supported; send and ask for JSON data",
+            {"inputs": [GOOD], "outputs": [{"name": "p", "parameters": {"binary_data": 1}}]},
+            "output 'p': 'binary_data' must be true or false, got 1",
         ),
-        (
-            {"inputs": [GOOD], "outputs": [{"name": "p", "parameters": {"binary_data": True}}]},
-            "output 'p': the binary tensor extension is not supported; send and ask for JSON data",
-        ),
+        ({"inputs": [GOOD], "parameters": {"binary_data_output": "yes"}}, "the body: 'binary_data_output' must be true or false, got 'yes'"),
     ],
 )
 def test_requests_that_do_not_fit_the_model(request_body: object, message: str) -> None:
@@ -198,6 +198,104 @@ def test_outputs_come_in_the_order_asked_for() -> None:
             {"name": "p", "shape": [1, 2], "datatype": "FP32", "data": [0.25, 0.75]},
         ],
     }
+
+
+def test_text_that_looks_like_json_and_lists_in_odd_places_change_nothing() -> None:
+    for extra in ({"id": "[[["}, {"id": "a", "outputs": [{"name": "p"}]}, {"parameters": {"a": [1, [2]]}}):
+        assert _decode({"inputs": [GOOD], **extra}).inputs["image"].tolist() == [[1, 2, 3, 4], [5.5, 6, 7, 8]]
+
+
+@pytest.mark.parametrize("data", [[1, [2, 3], []], [[1], 2, 3], [1, [], 2, 3], [[[1, 2, 3]]], [[1, 2], [3]]])
+def test_lists_that_only_add_up_to_the_right_count_are_refused(data: object) -> None:
+    entry = {"name": "x", "shape": [3], "datatype": "FP32", "data": data}
+    assert _refusal({"inputs": [entry]}, Signature((Tensor("x", "FP32", (-1,)),), ())).startswith("input 'x': ")
+
+
+RAW = np.arange(8, dtype="<f4").reshape(2, 4)
+
+
+def _raw_body(size: object = 32, data: bytes = RAW.tobytes(), **more: object) -> tuple[bytes, int]:
+    entry = {"name": "image", "shape": [2, 4], "datatype": "FP32", "parameters": {"binary_data_size": size}}
+    head = json.dumps({"inputs": [entry], **more}).encode()
+    return head + data, len(head)
+
+
+def test_raw_tensors_follow_the_json() -> None:
+    body, header_length = _raw_body()
+    inputs = decode(body, IMAGE, header_length).inputs
+    assert inputs["image"].tolist() == RAW.tolist()
+    inputs["image"][0, 0] = 5  # the developer's code may write into it
+
+
+@pytest.mark.parametrize(
+    ("size", "data", "message"),
+    [
+        (32, RAW.tobytes()[:-1], "inputs[0]: 'binary_data_size' is 32, but only 31 bytes follow"),
+        (32, RAW.tobytes() + b"x", "33 bytes follow the JSON, but the inputs take 32"),
+        (28, RAW.tobytes(), "input 'image': shape [2, 4] of FP32 needs 32 bytes, got 28"),
+        (-1, RAW.tobytes(), "input 'image': 'binary_data_size' must be an integer from 0, got -1"),
+        (10**30, RAW.tobytes(), f"input 'image': 'binary_data_size' is {10**30}, but only 32 bytes follow"),
+        (True, RAW.tobytes(), "input 'image': 'binary_data_size' must be an integer from 0, got True"),
+        ("32", RAW.tobytes(), "input 'image': 'binary_data_size' must be an integer from 0, got '32'"),
+    ],
+)
+def test_raw_tensors_that_do_not_fit(size: object, data: bytes, message: str) -> None:
+    body, header_length = _raw_body(size, data)
+    with pytest.raises(InvalidRequestError) as caught:
+        decode(body, IMAGE, header_length)
+    assert str(caught.value).removeprefix("inputs[0]: ").removeprefix("input 'image': ") == message.removeprefix("inputs[0]: ").removeprefix("input 'image': ")
+
+
+def test_a_header_longer_than_the_body() -> None:
+    with pytest.raises(InvalidRequestError, match="is 3, but the body has 2 bytes"):
+        decode(b"{}", IMAGE, 3)
+
+
+@pytest.mark.parametrize("datatype", NUMPY_TYPES)
+def test_every_datatype_as_raw_bytes_there_and_back(datatype: str) -> None:
+    tensor = Tensor("x", datatype, (-1, 2))
+    values = np.array([["", "grün"]], np.object_) if datatype == "BYTES" else np.array([[0, 1]]).astype(NUMPY_TYPES[datatype])
+    raw = to_raw(values)
+    back = from_raw(tensor, [1, 2], raw)
+    assert (back.dtype, back.tolist()) == (values.dtype, values.tolist())
+
+
+@pytest.mark.parametrize(
+    ("raw", "message"),
+    [
+        (b"\x05\0\0\0abc", "input 'x': element 0 of the BYTES data is longer than what was sent"),
+        (b"\x01\0", "input 'x': element 0 of the BYTES data is longer than what was sent"),
+        (b"\x01\0\0\0\xff", "input 'x': BYTES must hold UTF-8 text (byte 0 is not)"),
+        (b"\x01\0\0\0a" * 3, "input 'x': shape [1] needs 1 values, got 3"),
+    ],
+)
+def test_raw_text_that_does_not_fit(raw: bytes, message: str) -> None:
+    with pytest.raises(InvalidRequestError) as caught:
+        from_raw(Tensor("x", "BYTES", (-1,)), [1], raw)
+    assert str(caught.value) == message
+
+
+def test_outputs_as_raw_bytes_where_that_is_asked_for() -> None:
+    arrays = {"label": np.array([3], np.int64), "p": np.array([[0.25, np.nan]], np.float32)}
+    for request, raw in (
+        ({"outputs": [{"name": "label"}, {"name": "p", "parameters": {"binary_data": True}}]}, {"p": 8}),
+        ({"parameters": {"binary_data_output": True}}, {"label": 8, "p": 8}),
+        ({"parameters": {"binary_data_output": True}, "outputs": [{"name": "p"}, {"name": "label", "parameters": {"binary_data": False}}]}, {"p": 8}),
+    ):
+        answer = encode_answer(_decode({"inputs": [GOOD], **request}), arrays, {}, model_name="m", model_version="1")
+        assert answer.header_length is not None
+        head = json.loads(answer.body[: answer.header_length])
+        assert {output["name"]: output["parameters"]["binary_data_size"] for output in head["outputs"] if "parameters" in output} == raw
+        assert np.frombuffer(answer.body[-8:], "<f4").tolist()[0] == 0.25 or "label" in raw
+
+
+def test_nan_and_infinity_are_refused_in_json() -> None:
+    arrays = {"label": np.array([3], np.int64), "p": np.array([[0.25, np.inf]], np.float32)}
+    with pytest.raises(InvalidRequestError, match="output 'p' holds NaN or infinity for these inputs, which JSON cannot carry; ask for it as binary data"):
+        encode(_decode({"inputs": [GOOD]}), arrays, {}, model_name="m", model_version="1")
+    assert _decode({"inputs": [GOOD], "id": "null"}).id == "null"
+    finite = encode(_decode({"inputs": [GOOD], "id": "null"}), {**arrays, "p": np.ones((1, 2), np.float32)}, {}, model_name="m", model_version="1")
+    assert json.loads(finite)["id"] == "null"
 
 
 def test_binary_data_false_is_what_we_do_anyway() -> None:

@@ -1,0 +1,208 @@
+"""The short way of plain infer requests: from the HTTP parser to the model and back without ASGI in between.
+
+For a small model uvicorn's and ASGI's own work per request (a task, its messages, two writes) takes longer than the
+prediction. So this subclass of uvicorn's protocol keeps an infer request of a fast model to itself: requests that arrive in
+one turn of the event loop are collected, answered together, and written in one piece each. Everything else - other paths,
+slow models, large, chunked and binary bodies, and all requests when each must be authenticated, traced or logged - goes
+uvicorn's usual way to http_app.py, which answers with the same parts. Figures: docs/decisions.md.
+
+It relies on uvicorn's internals; its version is pinned, and app_template/tests compare both ways.
+"""
+
+import asyncio
+import time
+from typing import Any
+
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from .engine import INLINE_BYTES, Served
+from .errors import RequestError, TimedOutError
+from .http_app import HEADER_LENGTH, HttpApp, HttpJob, model_headers, refusal
+
+_LONG_WAY = frozenset({HEADER_LENGTH, b"transfer-encoding", b"expect", b"upgrade", b"content-encoding"})
+"""Headers that need more than the short way does."""
+
+
+class _Event:
+    """Nobody waits for messages on the short way."""
+
+    def set(self) -> None:
+        """Does nothing."""
+
+
+class _Exchange:
+    """One request on the short way, in the place where uvicorn keeps its own record of one: these names are uvicorn's."""
+
+    __slots__ = ("body", "disconnected", "keep_alive", "message_event", "more_body", "response_complete")
+
+    def __init__(self, *, keep_alive: bool) -> None:
+        self.body = b""
+        self.disconnected = False
+        self.keep_alive = keep_alive
+        self.message_event = _Event()
+        self.more_body = True
+        self.response_complete = False
+
+
+class ShortWay:
+    """What all connections share: the requests of this turn of the event loop, and how they are answered."""
+
+    def __init__(self, app: HttpApp) -> None:
+        settings = app.settings
+        # Who must know who calls, or tell of every request, needs its headers.
+        self.is_open = app.authenticator is None and app.tracer is None and settings.access_log != "all"
+        self.engine = app.engine
+        self._measured = app.measured
+        self.request_seconds = settings.request_seconds
+        self._queue_seconds = settings.queue_seconds
+        self._limit = min(settings.max_body_bytes, INLINE_BYTES)
+        self._paths: dict[bytes, _Target] = {}
+        for served in app.engine.served.values():
+            name, version = served.model.name, served.model.version
+            for path, route in (
+                (f"/v2/models/{name}/infer", "/v2/models/{model_name}/infer"),
+                (f"/v2/models/{name}/versions/{version}/infer", "/v2/models/{model_name}/versions/{model_version}/infer"),
+            ):
+                self._paths[path.encode()] = _Target(served, route, settings.image_digest)
+        self._arrived: dict[_Target, list[tuple[InferenceProtocol, _Exchange, float]]] = {}
+
+    def target(self, url: bytes, headers: list[tuple[bytes, bytes]]) -> "_Target | None":
+        """Where the request leads, if it may go the short way."""
+        target = self._paths.get(url)
+        if target is None:
+            return None
+        length = -1
+        for name, value in headers:
+            if name == b"content-length":
+                length = int(value) if value.isdigit() and len(value) < 19 else -1
+            elif name in _LONG_WAY:
+                return None
+        return target if 0 <= length <= self._limit and target.served.is_fast(length) else None
+
+    def arrived(self, target: "_Target", protocol: "InferenceProtocol", exchange: _Exchange) -> None:
+        """A request is complete; it is answered once all that came in the same turn are."""
+        if not self._arrived:
+            protocol.loop.call_soon(self._answer_all)
+        self._arrived.setdefault(target, []).append((protocol, exchange, time.perf_counter()))
+
+    def _answer_all(self) -> None:
+        arrived, self._arrived = self._arrived, {}
+        for target, requests in arrived.items():
+            # More than can be answered in the promised time are told so at once.
+            expected = target.served.expected(len(requests[0][1].body))
+            room = max(1, int(self._queue_seconds / max(expected, 1e-6)))
+            jobs = [HttpJob(exchange.body, None, at) for _, exchange, at in requests]
+            target.served.answer(jobs[:room])
+            for job in jobs[room:]:
+                self.engine.line.refuse(target.served, job, "queue", f"too much is waiting already: about {len(jobs) * expected:.1f} s", self._queue_seconds)
+            close = self.engine.draining
+            for job, (protocol, exchange, at) in zip(jobs, requests, strict=True):
+                error = job.error
+                if error is None:
+                    protocol.respond(exchange, target.head, job.answer.body, close=close)
+                    self._measured.of(target.route, 200).observe(time.perf_counter() - at)
+                else:
+                    protocol.refuse(exchange, error, close=close)
+                    self._measured.of(target.route, error.status).observe(time.perf_counter() - at)
+
+
+class _Target:
+    """A model's infer path."""
+
+    __slots__ = ("head", "route", "served")
+
+    def __init__(self, served: Served, route: str, image_digest: str) -> None:
+        self.served = served
+        self.route = route
+        named = b"".join(b"%b: %b\r\n" % header for header in model_headers(served.model, image_digest))
+        self.head = STATUS_LINE[200] + b"content-type: application/json\r\n" + named
+
+
+class InferenceProtocol(HttpToolsProtocol):
+    """One connection."""
+
+    short_way: ShortWay  # set by a subclass per server
+
+    def __init__(self, config: Config, server_state: ServerState, app_state: dict[str, Any], _loop: asyncio.AbstractEventLoop | None = None) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._target: _Target | None = None
+        self._patience: asyncio.TimerHandle | None = None
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes from the client."""
+        super().data_received(data)
+        if self._target is not None and self._patience is None:  # the body is not complete yet
+            self._patience = self.loop.call_later(self.short_way.request_seconds, self._give_up, self.cycle)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The client is gone."""
+        self._forget_patience()
+        super().connection_lost(exc)
+
+    def _forget_patience(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+
+    def _give_up(self, exchange: _Exchange) -> None:
+        self._patience = self._target = None
+        self.refuse(exchange, TimedOutError(f"the body did not arrive within {self.short_way.request_seconds:g} s"), close=True)
+
+    def on_headers_complete(self) -> None:
+        """The head is there: which way?"""
+        self._target = None
+        before = self.cycle
+        parser: Any = self.parser
+        if (before is None or before.response_complete) and parser.get_method() == b"POST" and self.short_way.is_open:
+            self._target = self.short_way.target(self.url, self.headers)
+        if self._target is None:
+            super().on_headers_complete()
+            return
+        keep_alive = parser.get_http_version() != "1.0" and parser.should_keep_alive()
+        self.cycle: Any = _Exchange(keep_alive=keep_alive)
+
+    def on_body(self, body: bytes) -> None:
+        """A part of the body."""
+        if self._target is None:
+            super().on_body(body)
+        else:
+            self.cycle.body += body
+
+    def on_message_complete(self) -> None:
+        """The request is complete."""
+        target = self._target
+        if target is None:
+            super().on_message_complete()
+            return
+        self._target = None
+        self._forget_patience()
+        self.short_way.arrived(target, self, self.cycle)
+
+    def respond(self, exchange: _Exchange, head: bytes, body: bytes, *, close: bool) -> None:
+        """Writes the whole answer at once: two writes would wake the client twice."""
+        exchange.response_complete = True
+        if exchange.disconnected:
+            return
+        close = close or not exchange.keep_alive
+        dates = b"".join([b"%b: %b\r\n" % header for header in self.server_state.default_headers])
+        ending = b"connection: close\r\n\r\n" if close else b"\r\n"
+        self.transport.write(b"%b%bcontent-length: %d\r\n%b%b" % (head, dates, len(body), ending, body))
+        if close:
+            self.transport.close()
+        self.on_response_complete()
+
+    def refuse(self, exchange: _Exchange, error: RequestError, *, close: bool) -> None:
+        """The same for an error."""
+        reply = refusal(error)
+        named = b"".join(b"%b: %b\r\n" % header for header in reply.headers)
+        self.respond(exchange, STATUS_LINE[reply.status] + b"content-type: application/json\r\n" + named, reply.body, close=close)
+
+
+def protocol_class(app: HttpApp) -> type[InferenceProtocol]:
+    """The protocol for a server that answers with `app`."""
+    return type("BoundInferenceProtocol", (InferenceProtocol,), {"short_way": ShortWay(app)})
+
+
+__all__ = ["InferenceProtocol", "ShortWay", "protocol_class"]

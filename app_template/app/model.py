@@ -53,7 +53,7 @@ class Model:
     sha256: str
     signature: Signature
     session: onnxruntime.InferenceSession
-    folder: Path
+    folder: Path | None = None  # where it came from
     cost: Cost | None = None  # None: its rows cannot be varied, or one run takes too long to find out
 
     @cached_property

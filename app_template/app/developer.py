@@ -28,6 +28,7 @@ Handler = Callable[["Request"], Any]
 HandlerT = TypeVar("HandlerT", bound=Handler)
 FunctionT = TypeVar("FunctionT", bound=Callable[[Tensors], Any])
 JsonSchema = Mapping[str, Any]
+Ranges = Mapping[str, tuple[float, float]]
 
 _OURS = frozenset({"v2", "docs", "openapi.json", "metrics"})
 """First parts of the paths that every service answers itself."""
@@ -89,14 +90,20 @@ class App:
         self.own_routes: list[OwnRoute] = []
         self._before = _Around("preprocess")
         self._after = _Around("postprocess")
+        self._ranges: dict[str | None, Ranges] = {}
         self._problems: list[str] = []
 
     @overload
     def preprocess(self, model: FunctionT) -> FunctionT: ...
     @overload
-    def preprocess(self, model: str | None = None) -> Callable[[FunctionT], FunctionT]: ...
-    def preprocess(self, model: Any = None) -> Any:
-        """Decorator: from what the caller sent to what the model takes. `@app.preprocess`, or `@app.preprocess("model")` for one of several."""
+    def preprocess(self, model: str | None = None, *, ranges: Ranges | None = None) -> Callable[[FunctionT], FunctionT]: ...
+    def preprocess(self, model: Any = None, *, ranges: Ranges | None = None) -> Any:
+        """Decorator: from what the caller sent to what the model takes. `@app.preprocess`, or `@app.preprocess("model")` for one of several.
+
+        `ranges` tells callers, in /docs and /openapi.json, which values the function lets through: the lowest and highest by input.
+        """
+        if ranges is not None:
+            self._ranges[model] = ranges
         return self._registered(self._before, model)
 
     @overload
@@ -161,6 +168,10 @@ class App:
             self._problems.append(f"hooks.py: {what}: {error}")
             return False
         return True
+
+    def ranges_of(self, model: str) -> Ranges:
+        """Which values a model's inputs may have, as far as hooks.py says so."""
+        return self._ranges.get(model if model in self._before.functions else None, {})
 
     def hooks_of(self, model: str) -> tuple[Preprocess, Postprocess]:
         """What runs before and after a model."""

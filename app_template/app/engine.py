@@ -104,6 +104,7 @@ class Served:
         self, model: Model, preprocess: Preprocess, postprocess: Postprocess, settings: Settings, metrics: Metrics, sampler: "Sampler | None" = None
     ) -> None:
         self.model = model
+        self.example: list[dict[str, Any]] = []  # inputs of a request as they stand in its JSON, for /docs
         self._preprocess = preprocess
         self._postprocess = postprocess
         self._sampler = sampler

@@ -17,7 +17,7 @@ BRIGHTEST_PIXEL = 16.0  # the data set's pixels go from 0 to 16; a model fed wit
 app = App(APP_NAME, release=APP_RELEASE)
 
 
-@app.preprocess
+@app.preprocess(ranges={"image": (0, BRIGHTEST_PIXEL)})
 def preprocess(inputs: Tensors) -> Tensors:
     """From what the caller sent to what the model takes. image: FP32 [rows, 64], an 8 x 8 picture row by row."""
     lowest, highest = inputs["image"].min(), inputs["image"].max()

@@ -22,7 +22,8 @@ def warm_up(engine: Engine, model_dir: Path) -> None:
     for name, served in engine.served.items():
         folders = (model_dir / name, model_dir)
         golden = next((file for folder in folders if (file := folder / "golden.json").exists()), None)
-        _rehearse(served, _golden(golden) if golden else _zeros(served))
+        served.example = _golden(golden) if golden else _zeros(served)
+        _rehearse(served, served.example)
 
 
 def _rehearse(served: Served, inputs: list[dict[str, Any]]) -> None:

@@ -34,7 +34,8 @@ Postprocess = Callable[[Tensors], Tensors | tuple[Tensors, Parameters]]
 # Longest that the network's thread may be kept by one request: health checks, and everybody else, wait as long.
 INLINE_SECONDS = 0.002
 INLINE_BYTES = 1 << 18
-_WEIGHT = 0.05  # of the newest measurement; one hiccup of 30 ms must not make a fast model slow
+_WEIGHT = 0.05  # of the newest measurement
+_HICCUP = 8.0  # times as long as usual counts as no longer: one pause of the machine must not make a fast model slow
 _SIZES = 64  # powers of two that a request's bytes are sorted by
 # A shared run must save this much of a lone request's time, or it only makes everybody wait for the longest.
 _LEAST_SAVED = 0.15
@@ -153,7 +154,8 @@ class Served:
         for job in ready:
             if job.error is None:
                 self._finish(job)
-        self._learn(jobs[0].size, (time.perf_counter() - started) / len(jobs))
+        if ready:  # what was refused says nothing about the model
+            self._learn(ready[0].size, (time.perf_counter() - started) / len(ready))
 
     def rehearse(self, job: Job) -> None:
         """Answers without counting it, and learns how long that takes. Raises RequestError."""
@@ -167,7 +169,7 @@ class Served:
     def _learn(self, size: int, seconds: float) -> None:
         bucket = min(size.bit_length(), _SIZES - 1)
         known = self._seconds[bucket]
-        self._seconds[bucket] = seconds if known is None else known + _WEIGHT * (seconds - known)
+        self._seconds[bucket] = seconds if known is None else known + _WEIGHT * (min(seconds, _HICCUP * known) - known)
 
     def _prepare(self, job: Job, now: float) -> bool:
         self._queued.observe(now - job.arrived)

@@ -137,7 +137,8 @@ def _request(document: object, signature: Signature, reading: _Reading) -> Infer
     return InferRequest(inputs, identifier, names, raw)
 
 
-_BODY_REQUIRED, _BODY_OPTIONAL = frozenset({"inputs"}), frozenset({"id", "parameters", "outputs"})
+# KServe's own client repeats in the body which model it asks; the path decides.
+_BODY_REQUIRED, _BODY_OPTIONAL = frozenset({"inputs"}), frozenset({"id", "parameters", "outputs", "model_name", "model_version"})
 _INPUT_REQUIRED, _INPUT_OPTIONAL = frozenset({"name", "shape", "datatype", "data"}), frozenset({"parameters"})
 _RAW_REQUIRED, _RAW_OPTIONAL = frozenset({"name", "shape", "datatype", "parameters"}), frozenset[str]()
 _NONE: dict[str, Any] = {}

@@ -140,6 +140,27 @@ def test_what_is_fast_is_learned_per_size() -> None:
     assert served.is_fast(100)
 
 
+def test_what_is_refused_teaches_nothing_and_one_hiccup_little() -> None:
+    delay = 0.05
+
+    def compute(inputs: Tensors) -> None:
+        time.sleep(delay)
+
+    served = _served(Summing(compute))
+    served.answer([_job()])
+    for _ in range(200):  # refused before the model ran, in microseconds
+        served.answer([_job(rows=5000)])
+    assert not served.is_fast(100)
+
+    delay = 0.0
+    fast = _served(Summing(compute))
+    for _ in range(20):
+        fast.answer([_job()])
+    delay = 0.05
+    fast.answer([_job()])
+    assert fast.expected(100) < INLINE_SECONDS / 4
+
+
 def test_models_are_found_by_name_and_version() -> None:
     engine = _engine(Summing())
     assert engine.find("sums", "1") is engine.find("sums")

@@ -159,7 +159,7 @@ def test_bodies_that_cannot_be_read(body: bytes, message: str) -> None:
         ({"inputs": [{**GOOD, "datatype": 1}]}, "input 'image': datatype must be FP32, got 1"),
         (
             {"inputs": [GOOD], "input": 1},
-            "the body has the unknown field 'input'; allowed: id, inputs, outputs, parameters",
+            "the body has the unknown field 'input'; allowed: id, inputs, model_name, model_version, outputs, parameters",
         ),
         ({"inputs": [GOOD], "id": 5}, "'id' must be text, got a number"),
         ({"inputs": [GOOD], "parameters": []}, "the body: 'parameters' must be a JSON object, got a list"),

@@ -101,7 +101,7 @@ class ShortWay:
             for job, (protocol, exchange, at) in zip(jobs, requests, strict=True):
                 error = job.error
                 if error is None:
-                    protocol.respond(exchange, target.head, job.answer.body, close=close)
+                    protocol.respond(exchange, target.head(job.answer.header_length), job.answer.body, close=close)
                     self._measured.of(target.route, 200).observe(time.perf_counter() - at)
                 else:
                     protocol.refuse(exchange, error, close=close)
@@ -111,13 +111,18 @@ class ShortWay:
 class _Target:
     """A model's infer path."""
 
-    __slots__ = ("head", "route", "served")
+    __slots__ = ("_json", "_raw", "route", "served")
 
     def __init__(self, served: Served, route: str, image_digest: str) -> None:
         self.served = served
         self.route = route
         named = b"".join(b"%b: %b\r\n" % header for header in model_headers(served.model, image_digest))
-        self.head = STATUS_LINE[200] + b"content-type: application/json\r\n" + named
+        self._json = STATUS_LINE[200] + b"content-type: application/json\r\n" + named
+        self._raw = STATUS_LINE[200] + b"content-type: application/octet-stream\r\n" + named
+
+    def head(self, header_length: int | None) -> bytes:
+        """Of an answer; `header_length` is that of its JSON, when outputs follow it as raw bytes."""
+        return self._json if header_length is None else b"%b%b: %d\r\n" % (self._raw, HEADER_LENGTH, header_length)
 
 
 class InferenceProtocol(HttpToolsProtocol):

@@ -174,7 +174,7 @@ def _infer(identifier: str, served: "Served", ranges: Ranges) -> Json:
     if served.example:
         content["example"] = {"inputs": served.example}
     headers = {name: {"schema": _TEXT, "description": text} for name, text in _HEADERS.items()}
-    answer = {_JSON: {"schema": _answer()}, "application/octet-stream": {"schema": {}}}
+    answer = {_JSON: {"schema": _answer()}, "application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
     return {
         "operationId": identifier,
         "summary": f"A prediction of {served.model.name}",
@@ -262,8 +262,9 @@ def _input(tensor: Tensor, range_: tuple[float, float] | None) -> Json:
     }
     if sum(size == FREE for size in tensor.shape) > 1:
         return base
-    listed = [_exactly(shape, value) for shape in _listed(tensor.shape)]
-    return {**base, "anyOf": listed if FREE not in tensor.shape else [*listed, _more(tensor.shape)]}
+    listed = _listed(tensor.shape)
+    exactly = [_exactly(shape, value) for shape in listed]
+    return {**base, "anyOf": exactly if FREE not in tensor.shape else [*exactly, _more(tensor.shape, listed, value)]}
 
 
 def _shape(shape: Sequence[int]) -> Json:
@@ -291,11 +292,20 @@ def _exactly(shape: Sequence[int], value: Json) -> Json:
     return {"properties": {"shape": {"const": list(shape)}, "data": data}}
 
 
-def _more(shape: Sequence[int]) -> Json:
-    """More rows than are listed: only that it is more."""
+def _more(shape: Sequence[int], listed: Sequence[Sequence[int]], value: Json) -> Json:
+    """More rows than are listed: that it is more, and no more than that.
+
+    In the negative, so that tools that make up requests do not choose it: they could not know how many values belong to it.
+    """
     at = list(shape).index(FREE)
-    larger = [{"type": "integer", "minimum": _LISTED_ROWS + 1} if index == at else {} for index in range(len(shape))]
-    return {"properties": {"shape": {"prefixItems": larger}, "data": {"type": "array", "minItems": 1}}}
+    larger = [{"type": "integer", "not": {"maximum": _LISTED_ROWS}} if index == at else {} for index in range(len(shape))]
+    most = int(np.prod(listed[-1]))
+    row = value
+    for size in reversed(shape[1:]):
+        row = {"type": "array", "items": row, "minItems": size, "maxItems": size}
+    flat = {"items": value, "not": {"maxItems": most}}
+    data = flat if at or len(shape) < 2 else {"anyOf": [{"items": row, "not": {"maxItems": _LISTED_ROWS}}, flat]}
+    return {"properties": {"shape": {"prefixItems": larger}, "data": data}}
 
 
 def _value(datatype: str, range_: tuple[float, float] | None) -> Json:

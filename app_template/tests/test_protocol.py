@@ -301,3 +301,10 @@ def test_nan_and_infinity_are_refused_in_json() -> None:
 def test_binary_data_false_is_what_we_do_anyway() -> None:
     asked = [{"name": "p", "parameters": {"binary_data": False}}]
     assert _decode({"inputs": [GOOD], "outputs": asked}).outputs == ("p",)
+
+
+def test_a_name_that_holds_nul_is_no_other_name() -> None:
+    entry = {"name": "image", "datatype": "FP32", "shape": [1, 2], "data": [0, 1]}
+    request = {"parameters": {"x": {"id\0": 1, "id": [2]}}, "id": "text", "inputs": [{**entry, "parameters": {"a\0b": {}}}]}
+    assert _decode(request, Signature((Tensor("image", "FP32", (-1, 2)),), ())).id == "text"
+    assert "unknown field" in _refusal({"id\0": [1], "id": "text", "inputs": [entry]})

@@ -46,6 +46,7 @@ class Settings:
     api_keys_file: Path | None  # a mounted secret
     entra_tenant: str
     entra_audience: str
+    entra_authority: str  # another than the public cloud's
     entra_roles: tuple[str, ...]  # one of which a caller must have; any caller of the tenant with the audience if empty
 
     @staticmethod
@@ -79,6 +80,7 @@ class Settings:
             api_keys_file=Path(keys) if (keys := read.text("API_KEYS_FILE", "")) else None,
             entra_tenant=read.text("ENTRA_TENANT_ID", ""),
             entra_audience=read.text("ENTRA_AUDIENCE", ""),
+            entra_authority=read.text("AZURE_AUTHORITY_HOST", "https://login.microsoftonline.com"),
             entra_roles=read.names("ENTRA_ROLES"),
         )
         if bool(settings.entra_tenant) != bool(settings.entra_audience):

@@ -19,6 +19,7 @@ from .settings import Settings
 if TYPE_CHECKING:
     from .engine import Job, Served
 
+_MARGIN = 0.8  # of the promised time is given away: under load work takes longer than it did, and a late refusal helps nobody
 _BATCH_BYTES = 1 << 20  # of requests that one thread takes at once
 
 
@@ -51,7 +52,7 @@ class Line:
     async def answer(self, served: "Served", job: "Job") -> None:
         """Returns when the job has an answer or an error."""
         wait = self._backlog / self._threads
-        if self._running >= self._threads and wait > self._queue_seconds:
+        if self._running >= self._threads and wait > _MARGIN * self._queue_seconds:
             self.refuse(served, job, "queue", f"too much is waiting already: about {wait:.1f} s", wait)
             return
         waiting = _Waiting(served, job, served.expected(job.size), asyncio.get_running_loop().create_future())

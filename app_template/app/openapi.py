@@ -213,6 +213,8 @@ def _request(signature: Signature, ranges: Ranges) -> Json:
         "required": ["inputs"],
         "properties": {
             "id": {"type": ["string", "null"], "description": "Comes back with the answer."},
+            "model_name": {"description": "Not looked at; the path decides."},
+            "model_version": {"description": "Likewise."},
             "parameters": {
                 "type": ["object", "null"],
                 "properties": {"binary_data_output": {"type": "boolean", "description": "All outputs as raw bytes after the JSON."}},

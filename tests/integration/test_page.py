@@ -16,9 +16,9 @@ from tests.unit.delivery.page.test_rendering import HOSTILE, hostile
 
 RECORDS = example_records()
 BACK = "prod/20261027T222400Z"
-_READABLE = 4.5
+READABLE = 4.5
 """Contrast that WCAG 2 asks for (1.4.3)."""
-_CONTRAST = """
+CONTRAST = """
 () => {
   const channel = (value) => { value /= 255; return value <= .03928 ? value / 12.92 : ((value + .055) / 1.055) ** 2.4; };
   const colour = (text) => (text.match(/[\\d.]+/g) || [0, 0, 0, 0]).map(Number);
@@ -180,9 +180,9 @@ def test_hostile_texts_are_text_there_too(chromium: Browser, tmp_path: Path):
 @pytest.mark.parametrize("width", [1280, 390])
 def test_it_is_readable(chromium: Browser, opened: Opened, scheme: str, width: int):
     one = open_page(chromium, opened.url, f"#release/{BACK}", viewport={"width": width, "height": 800}, color_scheme=scheme)
-    found: dict[str, float] = one.page.evaluate(_CONTRAST)
+    found: dict[str, float] = one.page.evaluate(CONTRAST)
     assert len(found) > 20
-    assert {name: round(ratio, 2) for name, ratio in found.items() if ratio < _READABLE} == {}
+    assert {name: round(ratio, 2) for name, ratio in found.items() if ratio < READABLE} == {}
     assert one.page.evaluate("document.documentElement.scrollWidth") <= width
     assert (one.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(246, 247, 249)") is (scheme == "light")
     one.page.close()

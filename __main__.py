@@ -85,9 +85,9 @@ def main(chosen: settings.Settings, contexts: dict[str, build_context.BuildConte
         place: Values = {"registry": registry.login_server, "repository": service.name, "pushing": registry.pushing}
         image_args = ApplicationImageArgs(model=locked.model, pinned_digest=locked.image, **place, **source)
         image = ApplicationImage(f"{service.name}-image", image_args).image
-        size: Values = {"min_replicas": service.replicas.min, "max_replicas": service.replicas.max, **service.resources.model_dump()}
+        size: Values = {"min_replicas": service.replicas.min, "max_replicas": service.replicas.max, **service.resources.model_dump(), **service.plain_values}
         where: Values = {"namespace": service.namespace_name, "callers": GATEWAY_NAMESPACE if service.reached else ""}
-        deployment_args = ModelDeploymentArgs(image=image, model=locked.model, startup_seconds=service.startup_seconds, **where, **size)
+        deployment_args = ModelDeploymentArgs(image=image, model=locked.model, **where, **size)
         deployment = ModelDeployment(service.name, deployment_args, workloads)
         model = {"name": locked.model.name, "version": locked.model.version, "sha256": locked.model.sha256}
         reached = {"namespace": deployment.namespace, "service": deployment.service_name, "port": deployment.port}

@@ -7,9 +7,9 @@ import pulumi
 from pulumi_azure_native import alertsmanagement, monitor
 
 from components.alert_rules import PLATFORM_ALERTS, PrometheusAlert, traffic_alerts, workload_alerts
-from components.gateway_scraping import gateway_scraping
 from components.recording_rules import KUBERNETES_RULES, NODE_RULES, RecordingRule
 from components.resource_alerts import REGISTRY_THROTTLED, STORAGE_ALERTS, AlertPlace, described, log_alert, metric_alert
+from components.scraping import scraping
 
 _METRICS = "Microsoft-PrometheusMetrics"
 _LOGS = ("Microsoft-ContainerLogV2", "Microsoft-KubeEvents", "Microsoft-KubePodInventory")
@@ -65,7 +65,7 @@ class ClusterMonitoringArgs:
 class ClusterMonitoring(pulumi.ComponentResource):
     """Metrics to the Azure Monitor workspace, logs and events to Log Analytics, rules over both.
 
-    With reached services it needs the cluster's Kubernetes provider, in `providers`: the metrics agent is told in the cluster to read the gateway.
+    With services it needs the cluster's Kubernetes provider, in `providers`: the metrics agent is told in the cluster what to read.
     """
 
     def __init__(self, name: str, args: ClusterMonitoringArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -150,7 +150,8 @@ def _watch_cluster(name: str, args: ClusterMonitoringArgs, parent: pulumi.Resour
         groups["workload-alerts"] = workload_alerts(list(args.services.values()))
     if args.reached_services:
         groups["traffic-alerts"] = traffic_alerts({service: args.services[service] for service in args.reached_services})
-        gateway_scraping(f"{name}-gateway", parent=parent)
+    if args.services:
+        scraping(f"{name}-scraping", list(args.services.values()), gateway=bool(args.reached_services), parent=parent)
     for suffix, rules in groups.items():
         alertsmanagement.PrometheusRuleGroup(
             f"{name}-{suffix}",

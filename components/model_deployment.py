@@ -1,7 +1,8 @@
 """A service on Kubernetes: its pods, how they are reached, and what protects them."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypedDict
 
 import pulumi
 from pulumi_kubernetes import apps, autoscaling, core, meta, networking, policy
@@ -9,14 +10,38 @@ from pulumi_kubernetes import apps, autoscaling, core, meta, networking, policy
 from model_store import LockedModel
 
 PORT = 80
-_CONTAINER_PORT = 8080
+GRPC_PORT = 8081
+"""Of Service and pods."""
+SECRET_FOLDER = "/run/secrets/app"  # noqa: S105 - a place
+"""Where the pods find the files of their secret."""
+METRICS_AGENT = {"namespace": "kube-system", "label": "rsName", "value": "ama-metrics"}
+"""Pods that read everybody's metrics: managed Prometheus' own."""
+METRICS_PATH = "/metrics"
+CONTAINER_PORT = 8080
+_PORTS = {"http": CONTAINER_PORT, "grpc": GRPC_PORT}
+_H2C = "kubernetes.io/h2c"
+"""HTTP/2 without TLS, which is what gRPC inside a cluster is."""
 _USER = 65532
 """The image's user; the numbers are repeated because Kubernetes cannot see from a name that it is not root."""
 _DRAIN_SECONDS = 5
 """A pod goes on answering for so long after it is told to stop, until every node has stopped sending to it."""
-_GRACE_SECONDS = 45
+_OWN_SECONDS = {"DRAIN_SECONDS": 5, "SHUTDOWN_SECONDS": 20}
+"""How long the app takes to end, unless its environment says otherwise: it is not ready any more but answers, then finishes what it has accepted."""
+_SPARE_SECONDS = 15
+"""What a pod has beyond that before it is killed."""
 _PULL_SECONDS = 120
 _POD_SECONDS = 30
+
+
+class Reach(TypedDict):
+    """Something that the pods may call."""
+
+    port: int
+    """TCP."""
+    cidr: str
+    """Addresses outside the cluster; empty beside a namespace. Those of pods are never meant by it: Cilium does not look at them."""
+    namespace: str
+    """A namespace of the cluster; empty beside addresses."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +68,12 @@ class ModelDeploymentArgs:
     """How long a pod may take until it serves."""
     callers: str = ""
     """The only namespace that may call; any in the cluster unless given. Plain."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Settings of the app. Plain: how long a pod may take to end follows from them."""
+    secret: str = ""
+    """Secret of the namespace whose files the pods get; none unless given. Plain."""
+    reaches: Sequence[Reach] = ()
+    """What the pods may call: nothing unless given. Plain."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.min_replicas <= self.max_replicas:
@@ -54,6 +85,11 @@ class ModelDeploymentArgs:
     def autoscaled(self) -> bool:
         """Does an autoscaler decide how many pods run?"""
         return self.max_replicas > self.min_replicas
+
+    @property
+    def grace_seconds(self) -> int:
+        """After how long a pod that was told to end is killed: when it surely has answered everything."""
+        return _DRAIN_SECONDS + sum(int(self.environment.get(name, usual)) for name, usual in _OWN_SECONDS.items()) + _SPARE_SECONDS
 
     @property
     def roll_out_seconds(self) -> int:
@@ -69,7 +105,7 @@ class ModelDeployment(pulumi.ComponentResource):
     service_name: pulumi.Output[str]
     """Name of the Service in it. Known once its pods serve."""
     port: pulumi.Output[int]
-    """Port of the Service."""
+    """Port of the Service for HTTP; the one for gRPC is GRPC_PORT."""
 
     def __init__(self, name: str, args: ModelDeploymentArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("converge:index:ModelDeployment", name, None, opts)
@@ -83,12 +119,18 @@ class ModelDeployment(pulumi.ComponentResource):
         opened = networking.v1.NetworkPolicy(
             f"{name}-allow", metadata=_metadata(f"{name}-allow", self.namespace), spec=_allow_callers(name, args.callers), opts=child
         )
+        policies = [closed, opened]
+        if args.reaches:
+            outward = networking.v1.NetworkPolicySpecArgs(
+                pod_selector=meta.v1.LabelSelectorArgs(match_labels=_selector(name)), policy_types=["Egress"], egress=_egress(args.reaches)
+            )
+            policies.append(networking.v1.NetworkPolicy(f"{name}-reach", metadata=_metadata(f"{name}-reach", self.namespace), spec=outward, opts=child))
         # Policies first: no pod ever runs without them.
         deployment = apps.v1.Deployment(
             f"{name}-deployment",
             metadata=_metadata(name, self.namespace, {**_model_annotations(args), "pulumi.com/timeoutSeconds": str(args.roll_out_seconds)}),
             spec=_deployment_spec(name, args),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[account, closed, opened]),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[account, *policies]),
         )
         # After the pods: Pulumi waits for a Service until something answers behind it.
         following = pulumi.ResourceOptions(parent=self, depends_on=[deployment])
@@ -126,6 +168,10 @@ def _model_annotations(args: ModelDeploymentArgs) -> dict[str, str]:
     return {"converge/model-name": args.model.name, "converge/model-version": str(args.model.version), "converge/model-sha256": args.model.sha256}
 
 
+_SCRAPED = {"prometheus.io/scrape": "true", "prometheus.io/port": str(CONTAINER_PORT), "prometheus.io/path": METRICS_PATH}
+"""Where Prometheus finds a pod's metrics, for whoever reads by annotations."""
+
+
 def _deployment_spec(name: str, args: ModelDeploymentArgs) -> apps.v1.DeploymentSpecArgs:
     return apps.v1.DeploymentSpecArgs(
         # Not set beside an autoscaler, or every update would undo its decision.
@@ -136,7 +182,9 @@ def _deployment_spec(name: str, args: ModelDeploymentArgs) -> apps.v1.Deployment
         progress_deadline_seconds=args.startup_seconds + _PULL_SECONDS,
         revision_history_limit=3,
         template=core.v1.PodTemplateSpecArgs(
-            metadata=meta.v1.ObjectMetaArgs(labels={**_selector(name), "app.kubernetes.io/managed-by": "pulumi"}, annotations=_model_annotations(args)),
+            metadata=meta.v1.ObjectMetaArgs(
+                labels={**_selector(name), "app.kubernetes.io/managed-by": "pulumi"}, annotations={**_model_annotations(args), **_SCRAPED}
+            ),
             spec=_pod_spec(name, args),
         ),
     )
@@ -147,7 +195,7 @@ def _pod_spec(name: str, args: ModelDeploymentArgs) -> core.v1.PodSpecArgs:
         service_account_name=name,
         automount_service_account_token=False,
         enable_service_links=False,
-        termination_grace_period_seconds=_GRACE_SECONDS,
+        termination_grace_period_seconds=args.grace_seconds,
         security_context=core.v1.PodSecurityContextArgs(
             run_as_non_root=True,
             run_as_user=_USER,
@@ -162,8 +210,24 @@ def _pod_spec(name: str, args: ModelDeploymentArgs) -> core.v1.PodSpecArgs:
             for key in ("topology.kubernetes.io/zone", "kubernetes.io/hostname")
         ],
         containers=[_container(args)],
-        volumes=[core.v1.VolumeArgs(name="tmp", empty_dir=core.v1.EmptyDirVolumeSourceArgs(size_limit="64Mi"))],
+        volumes=[core.v1.VolumeArgs(name="tmp", empty_dir=core.v1.EmptyDirVolumeSourceArgs(size_limit="64Mi")), *_secret_volumes(args)],
     )
+
+
+def _secret_volumes(args: ModelDeploymentArgs) -> list[core.v1.VolumeArgs]:
+    """Optional: without the Secret the app says which file it misses, instead of a pod that waits without a word."""
+    if not args.secret:
+        return []
+    # Readable by the pods' group alone.
+    files = core.v1.SecretVolumeSourceArgs(secret_name=args.secret, optional=True, default_mode=0o440)
+    return [core.v1.VolumeArgs(name="secret", secret=files)]
+
+
+def _environment(args: ModelDeploymentArgs) -> list[core.v1.EnvVarArgs]:
+    """An image cannot know its own digest, and who asks a service what it runs wants to know."""
+    digest = pulumi.Output.from_input(args.image).apply(lambda image: image.rpartition("@")[2])
+    own = [core.v1.EnvVarArgs(name="IMAGE_DIGEST", value=digest), core.v1.EnvVarArgs(name="GRPC_PORT", value=str(GRPC_PORT))]
+    return [*own, *(core.v1.EnvVarArgs(name=name, value=value) for name, value in sorted(args.environment.items()))]
 
 
 def _container(args: ModelDeploymentArgs) -> core.v1.ContainerArgs:
@@ -171,9 +235,8 @@ def _container(args: ModelDeploymentArgs) -> core.v1.ContainerArgs:
         name="app",
         image=args.image,
         image_pull_policy="IfNotPresent",
-        # An image cannot know its own digest, and who asks a service what it runs wants to know.
-        env=[core.v1.EnvVarArgs(name="IMAGE_DIGEST", value=pulumi.Output.from_input(args.image).apply(lambda image: image.rpartition("@")[2]))],
-        ports=[core.v1.ContainerPortArgs(name="http", container_port=_CONTAINER_PORT, protocol="TCP")],
+        env=_environment(args),
+        ports=[core.v1.ContainerPortArgs(name=port, container_port=number, protocol="TCP") for port, number in _PORTS.items()],
         resources=core.v1.ResourceRequirementsArgs(requests={"cpu": args.cpu, "memory": args.memory}, limits={"cpu": args.cpu_limit, "memory": args.memory}),
         startup_probe=_probe("ready", period_seconds=1, failure_threshold=args.startup_seconds),
         readiness_probe=_probe("ready", period_seconds=5, failure_threshold=2),
@@ -186,7 +249,10 @@ def _container(args: ModelDeploymentArgs) -> core.v1.ContainerArgs:
             run_as_non_root=True,
             capabilities=core.v1.CapabilitiesArgs(drop=["ALL"]),
         ),
-        volume_mounts=[core.v1.VolumeMountArgs(name="tmp", mount_path="/tmp")],  # noqa: S108 - the pod's own
+        volume_mounts=[
+            core.v1.VolumeMountArgs(name="tmp", mount_path="/tmp"),  # noqa: S108 - the pod's own
+            *([core.v1.VolumeMountArgs(name="secret", mount_path=SECRET_FOLDER, read_only=True)] if args.secret else []),
+        ],
     )
 
 
@@ -201,8 +267,9 @@ def _probe(what: str, *, period_seconds: int, failure_threshold: int) -> core.v1
 
 
 def _service_spec(name: str) -> core.v1.ServiceSpecArgs:
-    port = core.v1.ServicePortArgs(name="http", port=PORT, target_port="http", protocol="TCP")
-    return core.v1.ServiceSpecArgs(type="ClusterIP", selector=_selector(name), ports=[port])
+    http = core.v1.ServicePortArgs(name="http", port=PORT, target_port="http", protocol="TCP")
+    grpc = core.v1.ServicePortArgs(name="grpc", port=GRPC_PORT, target_port="grpc", protocol="TCP", app_protocol=_H2C)
+    return core.v1.ServiceSpecArgs(type="ClusterIP", selector=_selector(name), ports=[http, grpc])
 
 
 def _autoscaler_spec(name: str, args: ModelDeploymentArgs) -> autoscaling.v2.HorizontalPodAutoscalerSpecArgs:
@@ -221,20 +288,46 @@ def _autoscaler_spec(name: str, args: ModelDeploymentArgs) -> autoscaling.v2.Hor
 
 
 def _deny_all() -> networking.v1.NetworkPolicySpecArgs:
-    """Nothing in, nothing out: the model is in the image, so the pods need nobody."""
+    """Nothing in, nothing out: the model is in the image, so the pods need nobody but whom they are told to reach."""
     return networking.v1.NetworkPolicySpecArgs(pod_selector=meta.v1.LabelSelectorArgs(), policy_types=["Ingress", "Egress"])
 
 
 def _allow_callers(name: str, namespace: str) -> networking.v1.NetworkPolicySpecArgs:
-    """Callers inside the cluster, or in one namespace of it, to the one port."""
-    callers = meta.v1.LabelSelectorArgs(match_labels={"kubernetes.io/metadata.name": namespace} if namespace else None)
-    return networking.v1.NetworkPolicySpecArgs(
+    """Callers inside the cluster, or in one namespace of it, to the two ports; beside the one namespace also whoever reads metrics."""
+    v1 = networking.v1
+    callers = v1.NetworkPolicyPeerArgs(namespace_selector=_namespaces(namespace))
+    rules = [v1.NetworkPolicyIngressRuleArgs(from_=[callers], ports=[_tcp(port) for port in _PORTS.values()])]
+    if namespace:
+        agent = meta.v1.LabelSelectorArgs(match_labels={METRICS_AGENT["label"]: METRICS_AGENT["value"]})
+        reader = v1.NetworkPolicyPeerArgs(namespace_selector=_namespaces(METRICS_AGENT["namespace"]), pod_selector=agent)
+        rules.append(v1.NetworkPolicyIngressRuleArgs(from_=[reader], ports=[_tcp(CONTAINER_PORT)]))
+    return v1.NetworkPolicySpecArgs(
         pod_selector=meta.v1.LabelSelectorArgs(match_labels=_selector(name)),
         policy_types=["Ingress"],
-        ingress=[
-            networking.v1.NetworkPolicyIngressRuleArgs(
-                from_=[networking.v1.NetworkPolicyPeerArgs(namespace_selector=callers)],
-                ports=[networking.v1.NetworkPolicyPortArgs(port=_CONTAINER_PORT, protocol="TCP")],
-            )
-        ],
+        ingress=rules,
     )
+
+
+def _egress(reaches: Sequence[Reach]) -> list[networking.v1.NetworkPolicyEgressRuleArgs]:
+    """To what is named, and to the cluster's DNS, or nothing would be found by its name."""
+    v1 = networking.v1
+    resolver = v1.NetworkPolicyPeerArgs(
+        namespace_selector=_namespaces("kube-system"), pod_selector=meta.v1.LabelSelectorArgs(match_labels={"k8s-app": "kube-dns"})
+    )
+    names = v1.NetworkPolicyEgressRuleArgs(to=[resolver], ports=[v1.NetworkPolicyPortArgs(port=53, protocol=protocol) for protocol in ("UDP", "TCP")])
+    return [names, *(v1.NetworkPolicyEgressRuleArgs(to=[_peer(reach)], ports=[_tcp(reach["port"])]) for reach in reaches)]
+
+
+def _peer(reach: Reach) -> networking.v1.NetworkPolicyPeerArgs:
+    if reach["namespace"]:
+        return networking.v1.NetworkPolicyPeerArgs(namespace_selector=_namespaces(reach["namespace"]))
+    return networking.v1.NetworkPolicyPeerArgs(ip_block=networking.v1.IPBlockArgs(cidr=reach["cidr"]))
+
+
+def _namespaces(name: str) -> meta.v1.LabelSelectorArgs:
+    """The namespace of that name; every one without a name."""
+    return meta.v1.LabelSelectorArgs(match_labels={"kubernetes.io/metadata.name": name} if name else None)
+
+
+def _tcp(port: int) -> networking.v1.NetworkPolicyPortArgs:
+    return networking.v1.NetworkPolicyPortArgs(port=port, protocol="TCP")

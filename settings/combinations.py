@@ -15,6 +15,10 @@ _BESIDE_ADOPTED: Mapping[tuple[str, str], frozenset[str]] = {
     ("cluster", "cluster_id"): frozenset({"admin_group_ids"}),
 }
 """Keys that still mean something when their part of the stack exists already."""
+SECRET_FOLDER = "/run/secrets/app"  # noqa: S105 - a place
+"""Where a service finds the files of its Secret."""
+_ENDING = ("DRAIN_SECONDS", "SHUTDOWN_SECONDS")
+_LONGEST_END = 3600
 
 
 def problems(values: StackSettings, subscription_id: str) -> Iterator[str]:
@@ -32,6 +36,7 @@ def problems(values: StackSettings, subscription_id: str) -> Iterator[str]:
     yield from _private(values)
     yield from _cluster(values)
     yield from _exposure(values)
+    yield from _told(values)
 
 
 def _useless(part: str, chosen: BaseModel, adopted: str, useful: frozenset[str]) -> Iterator[str]:
@@ -100,6 +105,19 @@ def _exposure(values: StackSettings) -> Iterator[str]:
             yield f"{key}.host: was {service.host}, which services[{hosts[service.host]}] has, too; every service has a host of its own"
         if service.host:
             hosts[service.host] = number
+
+
+def _told(values: StackSettings) -> Iterator[str]:
+    """What the deployment itself must understand of an app's settings."""
+    for number, service in enumerate(values.services):
+        key = f"{NAMESPACE}:services[{number}]"
+        for name in _ENDING:
+            value = service.environment.get(name, "0")
+            if not (value.isascii() and value.isdecimal() and int(value) <= _LONGEST_END):
+                yield f"{key}.environment.{name}: was {value}; allowed is a whole number of seconds up to {_LONGEST_END}, by which a pod's time to end is set"
+        for name, value in service.environment.items():
+            if value.startswith(f"{SECRET_FOLDER}/") and not service.secret:
+                yield f"{key}.secret: is missing; it names the Secret with the file that environment.{name} means, {value}"
 
 
 def _key(*parts: str) -> str:

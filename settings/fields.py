@@ -1,10 +1,12 @@
 """Types of the values in a stack file, each with the words by which a message says what is allowed."""
 
+import json
+import re
 from collections.abc import Sequence
 from ipaddress import IPv4Network
 from typing import Annotated, TypeVar
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
 _TAKEN_NAMESPACES = {"default", "gatekeeper-system", "calico-system", "app-routing-system", "dapr-system"}
 _NOT_PUBLIC = [
@@ -12,6 +14,11 @@ _NOT_PUBLIC = [
     for network in ("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16", "224.0.0.0/3")
 ]
 """IANA's special-purpose registry, without the ranges for documentation, which stand in the committed stack files."""
+_SET_BY_THE_DEPLOYMENT = ("HOST", "PORT", "GRPC_PORT", "MODEL_DIR", "IMAGE_DIGEST")
+_VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*")
+_SOUNDS_SECRET = re.compile(r"(^|_)(API)?(KEY|KEYS|TOKEN|PASSWORD|SECRET)(_|$)")
+_FORBIDDEN_WAYS = [IPv4Network(network) for network in ("169.254.0.0/16", "168.63.129.16/32", "127.0.0.0/8", "224.0.0.0/3")]
+"""The node's metadata service, where a pod could get the node's identity; Azure's own agent; and what is no way out at all."""
 _RANGE_BITS = range(8, 31)
 """Widest range that still is a choice, and the narrowest that Azure Storage takes; a single address is written without a mask."""
 _MOST = 1000
@@ -40,6 +47,37 @@ def public_range(text: str) -> str:
     if network is None or any(network.overlaps(other) for other in _NOT_PUBLIC) or network.prefixlen not in (*_RANGE_BITS, 32):
         raise ValueError("a public IPv4 address, or a range from /8 to /30, such as 203.0.113.7 or 203.0.113.0/24")
     return str(network).removesuffix("/32")
+
+
+def outward_range(text: str) -> str:
+    """Addresses that pods may be let out to."""
+    try:
+        network = IPv4Network(text)
+    except ValueError:
+        network = None
+    if network is None or network.prefixlen < _RANGE_BITS.start or any(network.overlaps(other) for other in _FORBIDDEN_WAYS):
+        raise ValueError("an IPv4 address or a range from /8 to /32 without Azure's metadata service, such as 10.20.0.0/24")
+    return str(network)
+
+
+def variable_name(name: str) -> str:
+    """Refuses what the app could not be told this way, or should not be."""
+    if not _VARIABLE.fullmatch(name):
+        raise ValueError("a name of upper-case letters, digits and underscores that starts with a letter, such as QUEUE_MILLISECONDS")
+    if name in _SET_BY_THE_DEPLOYMENT:
+        raise ValueError(f"a name that the deployment does not set itself; it sets {', '.join(_SET_BY_THE_DEPLOYMENT)}")
+    if _SOUNDS_SECRET.search(name) and not name.endswith("_FILE"):
+        raise ValueError(f"a name that is not a secret's: put the secret into a Kubernetes Secret, name that in `secret`, and its file in {name}_FILE")
+    return name
+
+
+def variable_value(value: object) -> object:
+    """Everything in an environment is text; booleans as YAML writes them."""
+    if isinstance(value, str) and "\0" not in value:
+        return value
+    if isinstance(value, bool | int | float):
+        return json.dumps(value)
+    raise ValueError("text, a number, true or false")
 
 
 def replica_range(value: object) -> object:
@@ -88,6 +126,10 @@ EmailAddress = Annotated[str, _text(r"^[^@\s]+@[^@\s]+\.[^@\s]+$", "an e-mail ad
 Host = Annotated[
     str, _text(r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$|^$", "a DNS name of at least two parts in lower case, such as digits.example.com")
 ]
+SecretName = Annotated[
+    str, _text(r"^([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?)?$", "the name of a Kubernetes Secret: lower-case letters, digits, hyphens and dots, such as api-keys")
+]
+Port = Annotated[int, Field(ge=1, le=65535)]
 CertificateName = Annotated[str, _text(r"^([0-9a-zA-Z-]{1,127})?$", "the name of a Key Vault certificate: 1 to 127 letters, digits and hyphens")]
 Audience = Annotated[str, _text(r"^\S*$", "the application id or application id URI that tokens are issued for, such as api://digits")]
 IstioRevision = Annotated[str, _text(r"^asm-1-[0-9]{2}$", "a revision of AKS' Istio, such as asm-1-29 (`az aks mesh get-revisions` lists them)")]
@@ -125,6 +167,9 @@ _ADDRESS_BITS = range(8, 25)
 _INSIDE_THE_CLUSTER = [IPv4Network("172.16.0.0/16"), IPv4Network("192.168.0.0/16")]
 AddressSpace = Annotated[str, AfterValidator(_address_space)]
 PublicRange = Annotated[str, AfterValidator(public_range)]
+OutwardRange = Annotated[str, AfterValidator(outward_range)]
+VariableName = Annotated[str, AfterValidator(variable_name)]
+VariableValue = Annotated[str, BeforeValidator(variable_value)]
 _Items = TypeVar("_Items", bound=tuple[object, ...])
 
 

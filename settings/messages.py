@@ -22,7 +22,9 @@ class SettingsError(Exception):
 def messages(error: ValidationError) -> Iterator[str]:
     """One text per problem."""
     for problem in error.errors():
-        key = NAMESPACE + ":" + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in problem["loc"]).removeprefix(".")
+        # pydantic marks a problem of a key itself by one more part; the key is shown already.
+        parts = [part for part in problem["loc"] if part != "[key]"]
+        key = NAMESPACE + ":" + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts).removeprefix(".")
         if problem["type"] == "missing":
             yield f"{key}: is missing; {_hint(problem['loc'])}"
         elif problem["type"] == "extra_forbidden":

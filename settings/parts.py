@@ -26,12 +26,17 @@ from settings.fields import (
     NamespaceName,
     NodeSize,
     OptionalGuid,
+    OutwardRange,
     PoolName,
+    Port,
     RegistryId,
     ResourceGroupId,
+    SecretName,
     StorageAccountId,
     SubnetId,
     UtcOffset,
+    VariableName,
+    VariableValue,
     bytes_of,
     millicores_of,
     no_repeats,
@@ -76,6 +81,20 @@ class Resources(Typed):
         return self
 
 
+class Reach(Typed):
+    """Something that the pods of a service may call."""
+
+    cidr: OutwardRange = Field(default="", description="IPv4 address or range outside the cluster.")
+    namespace: NamespaceName = Field(default="", description="Instead of `cidr`: namespace of the cluster, all of whose pods are meant.")
+    port: Port = Field(description="TCP port.")
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if bool(self.cidr) == bool(self.namespace):
+            raise ValueError("a port with either cidr or namespace")
+        return self
+
+
 class Service(Typed):
     """One app with one model."""
 
@@ -97,6 +116,16 @@ class Service(Typed):
     host: Host = Field(default="", description="DNS name that callers outside the cluster use.")
     certificate: CertificateName = Field(default="", description="Name of the certificate for `host` in the key vault `ingress.keyVaultId`.")
     audience: Audience = Field(default="", description="Application (id or URI) that callers' Entra tokens must be issued for.")
+    environment: dict[VariableName, VariableValue] = Field(default={}, description="Settings of the app, as environment variables; no secrets.")
+    secret: SecretName = Field(
+        default="", description="Name of a Kubernetes Secret in the service's namespace, whose entries the app finds as files in `/run/secrets/app`."
+    )
+    reaches: tuple[Reach, ...] = Field(default=(), description="What the pods may call: nothing unless given; with it also the cluster's DNS.")
+
+    @property
+    def plain_values(self) -> dict[str, Any]:
+        """What the deployment takes as it stands here."""
+        return self.model_dump(include={"startup_seconds", "environment", "secret", "reaches"})
 
     @property
     def reached(self) -> bool:

@@ -179,12 +179,17 @@ NO_REPLICAS_BESIDE_SCALER = Rule(
 )
 
 
+def _sounds_secret(name: str) -> bool:
+    """A name that ends so is that of a file, which may be a mounted secret."""
+    return bool(_SOUNDS_SECRET.search(name)) and not name.upper().endswith("_FILE")
+
+
 def _secret_variables(container: Mapping[str, Any], called: str) -> Iterator[str | Mark]:
     for variable in entries(container.get("env")):
         name, value = find(variable, "name"), find(variable, "value")
         if isinstance(variable, Mark) or value is UNKNOWN or isinstance(name, Mark):
             yield UNKNOWN
-        elif value is SECRET or (value and (_SOUNDS_SECRET.search(name) or _LOOKS_SECRET.search(str(value)))):
+        elif value is SECRET or (value and (_sounds_secret(name) or _LOOKS_SECRET.search(str(value)))):
             yield f"{called}the environment variable {name} holds a secret as text"
 
 

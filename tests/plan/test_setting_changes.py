@@ -32,7 +32,16 @@ BASE: Mapping[str, Any] = {
     "cluster": {"adminGroupIds": ["00000000-0000-0000-0000-000000000003"], "userPools": [{"name": "apps"}], "tier": "Standard"},
     "monitoring": {"enabled": True, "alertEmails": ["a@example.com"]},
     "ingress": {"keyVaultId": f"{_GROUP}/shared/providers/Microsoft.KeyVault/vaults/certificates"},
-    "services": [{"name": "digits", "exposure": "internet", "host": "digits.example.com", "certificate": "digits", "audience": "api://digits"}],
+    "services": [
+        {
+            "name": "digits",
+            "exposure": "internet",
+            "host": "digits.example.com",
+            "certificate": "digits",
+            "audience": "api://digits",
+            "reaches": [{"cidr": "198.51.100.0/24", "port": 443}],
+        }
+    ],
 }
 
 
@@ -77,6 +86,10 @@ IN_PLACE = (
     Change("services[].host", "other.example.com", "digits-access-gateway", path="spec.servers[0].hosts[0]"),
     Change("services[].certificate", "other", "digits-access-secretproviderclass", path="spec.parameters.objects"),
     Change("services[].audience", "api://other", "digits-access-requestauthentication", path="spec.jwtRules[0].audiences[0]"),
+    Change("services[].environment", {"MAX_ROWS": 8}, "digits-deployment", path=f"{_POD}.env[2]"),
+    Change("services[].secret", "api-keys", "digits-deployment", path="spec.template.spec.volumes[1].secret"),
+    Change("services[].reaches[].cidr", "198.51.100.7", "digits-reach", path="spec.egress[1].to[0].ipBlock.cidr"),
+    Change("services[].reaches[].port", 4318, "digits-reach", path="spec.egress[1].ports[0].port"),
     Change("modelStorage.sku", "Standard_GRS", "converge-models-account", path="sku.name", source=f"{_LEARN}/storage/common/redundancy-migration"),
     Change("modelStorage.softDeleteDays", 14, "converge-models-blobs", path="deleteRetentionPolicy.days"),
     Change(
@@ -220,6 +233,8 @@ GROUPS = {"in place": IN_PLACE, "made anew": ANEW, "private, and elsewhere": _PR
 ELSEWHERE = {
     "services": "its own keys are changed",
     "services[].app": "another folder is another app: tests/plan/test_program.py changes what lies in it",
+    "services[].reaches": "its own keys are changed",
+    "services[].reaches[].namespace": "stands instead of cidr: tests/unit/components/test_model_deployment.py",
     "services[].model": "another model needs another entry in the lock: tests/unit/settings/test_agreement.py",
     "cluster.userPools": "its own keys are changed",
 }

@@ -62,7 +62,7 @@ KEPT = {
         "container_memory_swap",
         "container_memory_working_set_bytes",
     },
-    # Not Azure's but ours: components/gateway_scraping.py, whose test holds that both are kept.
+    # Not Azure's but ours: components/scraping.py, whose test holds that both are kept.
     GATEWAY_JOB: {"istio_requests_total", "istio_request_duration_milliseconds_bucket", "up"},
 }
 AKS_SERIES = {

@@ -3,6 +3,7 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as kubernetes
 import pytest
+import yaml
 
 from components.alert_rules import PLATFORM_ALERTS, traffic_alerts, workload_alerts
 from components.cluster_monitoring import ClusterMonitoring, ClusterMonitoringArgs
@@ -221,19 +222,25 @@ def test_errors_and_latency_are_asked_of_services_behind_the_gateway_only():
     assert "watch-workload-alerts" in _own(recording)
 
 
-def test_the_metrics_agent_is_told_through_the_given_provider_to_read_the_gateway():
+def test_the_metrics_agent_is_told_through_the_given_provider_what_to_read():
     def program() -> None:
         provider = kubernetes.Provider("workloads", kubeconfig="{}")
         ClusterMonitoring("watch", _args(), pulumi.ResourceOptions(providers=[provider]))
 
     config = record(program).only("kubernetes:core/v1:ConfigMap")
-    assert (config.name, config.parent) == ("watch-gateway", "watch")
+    assert (config.name, config.parent) == ("watch-scraping", "watch")
     urn, _ = config.provider
     assert urn.endswith("::workloads")
 
 
-def test_without_a_reached_service_nobody_reads_a_gateway():
-    assert _recorded(reached_services=[]).of("kubernetes:core/v1:ConfigMap") == []
+def test_services_are_read_and_a_gateway_where_one_is_reached_through_it():
+    def read(**changes: Any) -> list[str]:
+        configs = _recorded(**changes).of("kubernetes:core/v1:ConfigMap")
+        return [job["job_name"] for config in configs for job in yaml.safe_load(config.inputs["data"]["prometheus-config"])["scrape_configs"]]
+
+    assert read() == ["services", "istio-ingress"]
+    assert read(reached_services=[]) == ["services"]
+    assert read(services={}, reached_services=[]) == []
 
 
 def test_what_is_collected_from_somebody_elses_cluster_is_left_alone():

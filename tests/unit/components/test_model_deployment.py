@@ -1,14 +1,18 @@
+import re
 from typing import Any
 
 import pulumi
 import pulumi_kubernetes as kubernetes
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
+from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 
-from components.model_deployment import ModelDeployment, ModelDeploymentArgs
+from components.model_deployment import SECRET_FOLDER, ModelDeployment, ModelDeploymentArgs, Reach
+from settings import combinations
 from tests.unit.components.recording import KUBECONFIG, Recording, consume, record
 from tests.unit.model_store.samples import locked
+from tests.unit.settings.stack_files import ROOT
 
 IMAGE = f"convergedev.azurecr.io/digits@sha256:{'d' * 64}"
 _DEPLOYMENT = "kubernetes:apps/v1:Deployment"
@@ -60,8 +64,45 @@ def test_a_namespace_may_have_another_name():
     assert recording.only(_DEPLOYMENT).inputs["metadata"]["namespace"] == "digits-next"
 
 
-def test_the_service_is_told_which_image_it_is():
-    assert _container()["env"] == [{"name": "IMAGE_DIGEST", "value": f"sha256:{'d' * 64}"}]
+def test_the_service_is_told_which_image_it_is_and_what_the_stack_says():
+    own = [{"name": "IMAGE_DIGEST", "value": f"sha256:{'d' * 64}"}, {"name": "GRPC_PORT", "value": "8081"}]
+    assert _container()["env"] == own
+    more = [{"name": "BATCHING", "value": "on"}, {"name": "MAX_ROWS", "value": "8"}]
+    # In one order, however they are typed: another one would replace every pod.
+    assert _container(environment={"MAX_ROWS": "8", "BATCHING": "on"})["env"] == [*own, *more]
+
+
+def test_a_secret_is_mounted_for_the_pods_alone_and_may_be_missing():
+    # The app then says which file it misses; a pod that waits for its volume says nothing.
+    recording = _pod(secret="digits-keys")
+    assert recording["volumes"][1:] == [{"name": "secret", "secret": {"secretName": "digits-keys", "optional": True, "defaultMode": 0o440}}]
+    (container,) = recording["containers"]
+    assert container["volumeMounts"][1:] == [{"name": "secret", "mountPath": "/run/secrets/app", "readOnly": True}]
+    assert SECRET_FOLDER == combinations.SECRET_FOLDER
+
+
+def test_pods_reach_what_is_named_and_names_are_found():
+    recording = _recorded(reaches=[Reach(cidr="20.190.128.0/18", namespace="", port=443), Reach(cidr="", namespace="telemetry", port=4318)])
+    policy = recording.named("digits-reach")
+    assert policy.inputs["spec"] == {
+        "podSelector": {"matchLabels": _SELECTOR},
+        "policyTypes": ["Egress"],
+        "egress": [
+            {
+                "to": [
+                    {
+                        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}},
+                        "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}},
+                    }
+                ],
+                "ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}],
+            },
+            {"to": [{"ipBlock": {"cidr": "20.190.128.0/18"}}], "ports": [{"port": 443, "protocol": "TCP"}]},
+            {"to": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "telemetry"}}}], "ports": [{"port": 4318, "protocol": "TCP"}]},
+        ],
+    }
+    assert policy.inputs["metadata"]["namespace"] == "digits"
+    assert "digits-reach" in recording.only(_DEPLOYMENT).dependencies
 
 
 def test_every_object_has_an_explicit_name_in_the_services_namespace():
@@ -119,22 +160,31 @@ def test_pods_are_nobody_and_can_change_nothing():
     assert _pod()["volumes"] == [{"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}}]
 
 
-def test_nothing_gets_in_or_out_but_requests_to_the_one_port():
+def test_nothing_gets_in_or_out_but_requests_to_the_two_ports():
     policies = {resource.name: resource.inputs["spec"] for resource in _recorded().of(_POLICY)}
     assert policies == {
         "digits-deny": {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]},
         "digits-allow": {
             "podSelector": {"matchLabels": _SELECTOR},
             "policyTypes": ["Ingress"],
-            "ingress": [{"from": [{"namespaceSelector": {}}], "ports": [{"port": 8080, "protocol": "TCP"}]}],
+            "ingress": [{"from": [{"namespaceSelector": {}}], "ports": [{"port": 8080, "protocol": "TCP"}, {"port": 8081, "protocol": "TCP"}]}],
         },
     }
 
 
-def test_only_one_namespace_may_call_where_one_is_named():
+def test_only_one_namespace_and_whoever_reads_metrics_may_call_where_one_is_named():
     # A service behind a gateway checks no token itself: whoever could call it past the gateway would need none.
-    (rule,) = _recorded(callers="aks-istio-ingress").named("digits-allow").inputs["spec"]["ingress"]
-    assert rule["from"] == [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "aks-istio-ingress"}}}]
+    callers, agent = _recorded(callers="aks-istio-ingress").named("digits-allow").inputs["spec"]["ingress"]
+    assert callers["from"] == [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "aks-istio-ingress"}}}]
+    assert agent == {
+        "from": [
+            {
+                "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}},
+                "podSelector": {"matchLabels": {"rsName": "ama-metrics"}},
+            }
+        ],
+        "ports": [{"port": 8080, "protocol": "TCP"}],
+    }
 
 
 def test_no_pod_runs_before_its_account_and_policies_are_there():
@@ -153,11 +203,14 @@ def test_probes_use_the_protocols_own_paths():
         "readinessProbe": {"path": "/v2/health/ready", "port": "http"},
         "livenessProbe": {"path": "/v2/health/live", "port": "http"},
     }
-    assert container["ports"] == [{"name": "http", "containerPort": 8080, "protocol": "TCP"}]
+    assert container["ports"] == [
+        {"name": "http", "containerPort": 8080, "protocol": "TCP"},
+        {"name": "grpc", "containerPort": 8081, "protocol": "TCP"},
+    ]
 
 
 @given(st.integers(10, 1800))
-@settings(max_examples=5, deadline=None)
+@hypothesis(max_examples=5, deadline=None)
 def test_a_pod_may_take_as_long_to_start_as_asked_for(seconds: int):
     spec = _spec(startup_seconds=seconds)
     probe = spec["template"]["spec"]["containers"][0]["startupProbe"]
@@ -175,7 +228,19 @@ def test_a_pod_that_does_not_answer_gets_no_requests_before_it_is_killed():
 
 def test_a_pod_answers_until_no_node_sends_to_it_any_more():
     assert _container()["lifecycle"] == {"preStop": {"sleep": {"seconds": 5}}}
-    assert _pod()["terminationGracePeriodSeconds"] > 5
+
+
+@pytest.mark.parametrize(
+    ("environment", "seconds"), [({}, 45), ({"SHUTDOWN_SECONDS": "120"}, 145), ({"DRAIN_SECONDS": "0", "SHUTDOWN_SECONDS": "1", "MAX_ROWS": "8"}, 21)]
+)
+def test_a_pod_is_killed_only_when_the_app_surely_has_ended(environment: dict[str, str], seconds: int):
+    # 5 s until nobody sends to it, then as long as the app takes, and 15 s to spare.
+    assert _pod(environment=environment)["terminationGracePeriodSeconds"] == seconds
+
+
+def test_the_app_takes_as_long_to_end_as_the_deployment_thinks():
+    source = (ROOT / "app_template" / "app" / "settings.py").read_text()
+    assert dict(re.findall(r'integer\("((?:DRAIN|SHUTDOWN)_SECONDS)", (\d+)', source)) == {"DRAIN_SECONDS": "5", "SHUTDOWN_SECONDS": "20"}
 
 
 def test_the_image_is_the_given_one_and_the_model_is_named():
@@ -186,7 +251,8 @@ def test_the_image_is_the_given_one_and_the_model_is_named():
     assert container["image"] == IMAGE
     # By digest it is the same image on every node, so none has to ask again.
     assert container["imagePullPolicy"] == "IfNotPresent"
-    assert template["metadata"]["annotations"] == _MODEL
+    scraped = {"prometheus.io/scrape": "true", "prometheus.io/port": "8080", "prometheus.io/path": "/metrics"}
+    assert template["metadata"]["annotations"] == {**_MODEL, **scraped}
     assert {key: deployment["metadata"]["annotations"][key] for key in _MODEL} == _MODEL
 
 
@@ -196,7 +262,12 @@ def test_selectors_find_the_pods():
     assert deployment["selector"] == {"matchLabels": _SELECTOR}
     assert deployment["template"]["metadata"]["labels"].items() >= _SELECTOR.items()
     assert recording.only(_SERVICE).inputs["spec"] == {
-        "type": "ClusterIP", "selector": _SELECTOR, "ports": [{"name": "http", "port": 80, "targetPort": "http", "protocol": "TCP"}],
+        "type": "ClusterIP",
+        "selector": _SELECTOR,
+        "ports": [
+            {"name": "http", "port": 80, "targetPort": "http", "protocol": "TCP"},
+            {"name": "grpc", "port": 8081, "targetPort": "grpc", "protocol": "TCP", "appProtocol": "kubernetes.io/h2c"},
+        ],
     }  # fmt: skip
 
 
@@ -252,7 +323,7 @@ def test_an_update_is_given_up_only_after_all_pods_had_their_time(replicas: int,
 
 
 @given(st.integers(-3, 12), st.integers(-3, 12))
-@settings(deadline=None)
+@hypothesis(deadline=None)
 def test_numbers_of_pods_that_make_no_sense_are_refused(fewest: int, most: int):
     if 1 <= fewest <= most:
         assert _args(min_replicas=fewest, max_replicas=most).autoscaled == (fewest < most)

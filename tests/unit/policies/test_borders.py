@@ -86,6 +86,7 @@ def test_a_workload_that_answers_nobody_needs_neither_budget_nor_second_pod():
     ("variable", "secret"),
     [
         ({"name": "DB_PASSWORD", "value": "x"}, True),
+        ({"name": "DB_PASSWORD_FILE", "value": "/run/secrets/app/db"}, False),
         ({"name": "apiKey", "value": "x"}, True),
         ({"name": "AZURE_STORAGE_SAS_URL", "value": "x"}, True),
         ({"name": "MODEL_URL", "value": "https://a.blob.core.windows.net/m?sv=1&sig=abc"}, True),

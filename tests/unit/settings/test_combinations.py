@@ -31,6 +31,7 @@ _OUTSIDE = {"name": "digits", "exposure": "internet", "host": "digits.example.co
         {"cluster": {"defender": True}, "monitoring": {"enabled": True}},
         {"cluster": {"clusterId": f"{_GROUP}/Microsoft.ContainerService/managedClusters/shared", "adminGroupIds": []}},
         {"services": [_OUTSIDE], "ingress": {"keyVaultId": _VAULT}},
+        {"services": [{"name": "digits", "secret": "keys", "environment": {"API_KEYS_FILE": "/run/secrets/app/keys", "SHUTDOWN_SECONDS": 3600}}]},
     ],
 )
 def test_settings_that_fit(values: dict[str, Any]):
@@ -99,6 +100,20 @@ def test_settings_that_fit(values: dict[str, Any]):
         (
             {"services": [_OUTSIDE, {**_OUTSIDE, "name": "other"}], "ingress": {"keyVaultId": _VAULT}},
             "converge:services[1].host: was digits.example.com, which services[0] has, too; every service has a host of its own",
+        ),
+        (
+            {"services": [{"name": "digits", "environment": {"SHUTDOWN_SECONDS": 0.5}}]},
+            ("converge:services[0].environment.SHUTDOWN_SECONDS: was 0.5; "
+            "allowed is a whole number of seconds up to 3600, by which a pod's time to end is set"),
+        ),
+        (
+            {"services": [{"name": "digits", "environment": {"DRAIN_SECONDS": 3601}}]},
+            ("converge:services[0].environment.DRAIN_SECONDS: was 3601; "
+            "allowed is a whole number of seconds up to 3600, by which a pod's time to end is set"),
+        ),
+        (
+            {"services": [{"name": "digits", "environment": {"API_KEYS_FILE": "/run/secrets/app/keys"}}]},
+            "converge:services[0].secret: is missing; it names the Secret with the file that environment.API_KEYS_FILE means, /run/secrets/app/keys",
         ),
     ],
 )  # fmt: skip

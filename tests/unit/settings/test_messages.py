@@ -15,6 +15,8 @@ from tests.unit.settings.test_schema import BASE_IMAGE
 
 _NAME = "1 to 63 lower-case letters, digits and hyphens, starting with a letter, not ending with a hyphen"
 _SMALLEST = "at least 100m of cpu and 100Mi of memory (the smallest that AKS deployment safeguards accept)"
+_VARIABLE = "a name of upper-case letters, digits and underscores that starts with a letter, such as QUEUE_MILLISECONDS"
+_OUTWARD = "an IPv4 address or a range from /8 to /32 without Azure's metadata service, such as 10.20.0.0/24"
 _MAPPING = "a mapping of keys to values"
 
 
@@ -83,6 +85,60 @@ def _messages(**values: Any) -> list[str]:
         ({"services": [{"name": "a", "resources": {"cpu": "2"}}]}, 'services[0].resources: was {"cpu": "2"}; allowed is cpuLimit that is not below cpu'),
         ({"services": [{"name": "a", "startupSeconds": 5}]}, "services[0].startupSeconds: was 5; allowed is a whole number, at least 10"),
         ({"services": [{"name": "a", "exposure": "all"}]}, "services[0].exposure: was \"all\"; allowed is 'cluster', 'network' or 'internet'"),
+        ({"services": [{"name": "a", "environment": []}]}, f"services[0].environment: was []; allowed is {_MAPPING}"),
+        ({"services": [{"name": "a", "environment": {"maxRows": 1}}]}, f'services[0].environment.maxRows: was "maxRows"; allowed is {_VARIABLE}'),
+        ({"services": [{"name": "a", "environment": {"": 1}}]}, f'services[0].environment.: was ""; allowed is {_VARIABLE}'),
+        (
+            {"services": [{"name": "a", "environment": {"GRPC_PORT": 1}}]},
+            (
+                'services[0].environment.GRPC_PORT: was "GRPC_PORT"; allowed is a name that the deployment does not set itself; '
+                "it sets HOST, PORT, GRPC_PORT, MODEL_DIR, IMAGE_DIGEST"
+            ),
+        ),
+        (
+            # What it was set to is not told: it may well be the secret.
+            {"services": [{"name": "a", "environment": {"API_KEY": "hush"}}]},
+            (
+                'services[0].environment.API_KEY: was "API_KEY"; allowed is a name that is not a secret\'s: '
+                "put the secret into a Kubernetes Secret, name that in `secret`, and its file in API_KEY_FILE"
+            ),
+        ),
+        (
+            {"services": [{"name": "a", "environment": {"ENTRA_ROLES": ["a", "b"]}}]},
+            'services[0].environment.ENTRA_ROLES: was ["a", "b"]; allowed is text, a number, true or false',
+        ),
+        (
+            {"services": [{"name": "a", "environment": {"ENTRA_ROLES": None}}]},
+            "services[0].environment.ENTRA_ROLES: was null; allowed is text, a number, true or false",
+        ),
+        (
+            {"services": [{"name": "a", "secret": "API_KEYS"}]},
+            'services[0].secret: was "API_KEYS"; allowed is the name of a Kubernetes Secret: lower-case letters, digits, hyphens and dots, such as api-keys',
+        ),
+        (
+            {"services": [{"name": "a", "reaches": [{"port": 443}]}]},
+            'services[0].reaches[0]: was {"port": 443}; allowed is a port with either cidr or namespace',
+        ),
+        (
+            {"services": [{"name": "a", "reaches": [{"cidr": "10.0.0.0/24", "namespace": "x", "port": 443}]}]},
+            'services[0].reaches[0]: was {"cidr": "10.0.0.0/24", "namespace": "x", "port": 443}; allowed is a port with either cidr or namespace',
+        ),
+        (
+            {"services": [{"name": "a", "reaches": [{"cidr": "0.0.0.0/0", "port": 443}]}]},
+            f'services[0].reaches[0].cidr: was "0.0.0.0/0"; allowed is {_OUTWARD}',
+        ),
+        (
+            {"services": [{"name": "a", "reaches": [{"cidr": "169.254.169.254", "port": 80}]}]},
+            f'services[0].reaches[0].cidr: was "169.254.169.254"; allowed is {_OUTWARD}',
+        ),
+        (
+            {"services": [{"name": "a", "reaches": [{"namespace": "x", "port": 0}]}]},
+            "services[0].reaches[0].port: was 0; allowed is a whole number, at least 1",
+        ),
+        (
+            {"services": [{"name": "a", "reaches": [{"namespace": "x", "port": 65536}]}]},
+            "services[0].reaches[0].port: was 65536; allowed is a whole number, at most 65535",
+        ),
         ({"deployer": {"principalType": "Robot"}}, "deployer.principalType: was \"Robot\"; allowed is '', 'User', 'Group' or 'ServicePrincipal'"),
     ],
 )
@@ -111,6 +167,7 @@ def test_an_unknown_key_is_told_with_the_nearest_known_one(values: dict[str, Any
     ("values", "message"),
     [
         ({"services": [{}]}, "services[0].name: is missing; Name of the service, and of its image repository and entry in the lock."),
+        ({"services": [{"name": "a", "reaches": [{"namespace": "x"}]}]}, "services[0].reaches[0].port: is missing; TCP port."),
         ({"services": [{"name": "a", "replicas": {"min": 1}}]}, "services[0].replicas.max: is missing; Most pods."),
     ],
 )

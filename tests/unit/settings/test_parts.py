@@ -45,3 +45,20 @@ def test_every_key_of_the_cluster_reaches_the_program_once():
 def test_a_pool_is_as_large_as_it_says():
     (pool,) = parsed(cluster={"userPools": [{"name": "apps", "maxNodes": 9}]}).cluster.user_pools
     assert pool.model_dump() == {"name": "apps", "node_size": "Standard_D4ds_v5", "min_nodes": 1, "max_nodes": 9}
+
+
+def test_what_an_app_is_told_is_text_whatever_it_was():
+    values: dict[str, Any] = {"ACCESS_LOG": "all", "MAX_ROWS": 4096, "SAMPLE_RATE": 0.5, "OTEL_SDK_DISABLED": False, "API_KEYS_FILE": "/keys", "MAX_TOKENS": 8}
+    (service,) = parsed(services=[{"name": "digits", "environment": values}]).services
+    assert service.environment == {
+        "ACCESS_LOG": "all", "MAX_ROWS": "4096", "SAMPLE_RATE": "0.5", "OTEL_SDK_DISABLED": "false", "API_KEYS_FILE": "/keys", "MAX_TOKENS": "8",
+    }  # fmt: skip
+
+
+def test_a_service_reaches_nothing_unless_it_is_said():
+    assert parsed().services[0].reaches == ()
+    (service,) = parsed(services=[{"name": "digits", "reaches": [{"cidr": "20.190.128.7", "port": 443}, {"namespace": "telemetry", "port": 4318}]}]).services
+    assert [reach.model_dump() for reach in service.reaches] == [
+        {"cidr": "20.190.128.7/32", "namespace": "", "port": 443},
+        {"cidr": "", "namespace": "telemetry", "port": 4318},
+    ]

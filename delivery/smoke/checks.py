@@ -15,6 +15,8 @@ from delivery.smoke.deployed import Deployed
 from model_store import LockedModel, Tensor
 from model_store.golden import Golden, GoldenCase
 
+API_KEY = "CONVERGE_SMOKE_API_KEY"
+"""Environment variable with the key for services that ask for one: a command line is seen by everybody on the machine."""
 _REFUSED = (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN)
 _FOR_A_MOMENT = (httpx.codes.BAD_GATEWAY, httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.GATEWAY_TIMEOUT)
 _LEAST = 0.1
@@ -33,6 +35,7 @@ class Inspection:
     Attributes:
         client: leads to the service.
         slowest_milliseconds: slowest answer to a golden request that is let pass.
+        api_key: for a service that asks for one.
         patience: seconds for which what may still come is waited for, in all.
     """
 
@@ -40,6 +43,7 @@ class Inspection:
     service: Deployed
     model: LockedModel
     slowest_milliseconds: int
+    api_key: str = field(default="", repr=False)
     patience: float = 60.0
     pause: float = 0.5
     _started: float = field(default_factory=time.monotonic)
@@ -51,7 +55,7 @@ class Inspection:
             golden: gets the golden requests, and raises DeliveryError where they cannot be had: then that check is not made.
 
         Raises:
-            DeliveryError: the cluster lets nobody ask who is logged in here.
+            DeliveryError: the cluster lets nobody ask who is logged in here, or the service nobody without another key.
         """
         ready = self._ready()
         if not ready.passed:
@@ -161,14 +165,23 @@ class Inspection:
 
     def _send(self, method: str, path: str, **content: Any) -> httpx.Response:
         try:
-            response = self.client.request(method, path, **content)
+            response = self.client.request(method, path, headers={"x-api-key": self.api_key} if self.api_key else None, **content)
         except httpx.TransportError as error:
             raise _NotYetError(f"{method} {path} was not answered: {str(error) or type(error).__name__}") from error
         if response.status_code in _REFUSED and _by_the_cluster(response):
             raise DeliveryError(f"the cluster does not let you ask its services ({_answered(response)}); get the rights `get` and `create` on `services/proxy`")
+        if response.status_code == httpx.codes.UNAUTHORIZED:
+            # Whoever is not let in knows nothing about the service, so that is no failure of it.
+            raise DeliveryError(self._without_key(response))
         if response.status_code in _FOR_A_MOMENT:
             raise _NotYetError(_answered(response))
         return response
+
+    def _without_key(self, response: httpx.Response) -> str:
+        name = self.service.service
+        if self.api_key:
+            return f"{name} refuses the API key in {API_KEY} ({_answered(response)}); set it to one of those in the service's Secret"
+        return f"{name} asks for an API key ({_answered(response)}); set the environment variable {API_KEY} to one of those in the service's Secret"
 
     def _patiently(self, call: Callable[[], Any]) -> Any:
         """Repeats what may still come until the patience for all of it ends."""

@@ -1,20 +1,17 @@
 """The smoke test of a stack: every service that it runs."""
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from delivery.errors import DeliveryError
 from delivery.release.record import SmokeResult
-from delivery.smoke.checks import Inspection
+from delivery.smoke.checks import API_KEY, Inspection
 from delivery.smoke.deployed import Deployed, DeployedModel
 from delivery.smoke.golden import golden_requests
 from delivery.smoke.way import way_in
 from local_azure.progress import Progress
 from model_store import LockedModel
-
-if TYPE_CHECKING:
-    pass
 
 _SECONDS = 10.0
 
@@ -30,20 +27,29 @@ def smoke(
         store: URL of the model store, for golden requests that are not in the checkout yet.
 
     Raises:
-        DeliveryError: the cluster cannot be asked at all; what a service does wrong is in its result.
+        DeliveryError: the cluster cannot be asked at all, or a service wants another API key; what a service does wrong is in its result.
     """
     if not services:
         return {}
+    key = api_key(os.environ)
     seconds = max(_SECONDS, 2 * slowest_milliseconds / 1000)
     results: dict[str, SmokeResult] = {}
     with way_in() as way:
         for name, service in sorted(services.items()):
             with progress.phase(f"smoke test of {name} (cluster {way.context})"), way.client(service, seconds) as client:
-                inspection = Inspection(client=client, service=service, model=models[name], slowest_milliseconds=slowest_milliseconds)
+                inspection = Inspection(client=client, service=service, model=models[name], slowest_milliseconds=slowest_milliseconds, api_key=key)
                 results[name] = inspection.run(lambda name=name: golden_requests(checkout, models[name], store))
             for check in results[name].checks:
                 progress.say(f"    {'?' if check.passed is None else 'ok' if check.passed else 'FAILED':<6} {check.name}: {check.text}")
     return results
+
+
+def api_key(environment: Mapping[str, str]) -> str:
+    """The key for services that ask for one; empty unless it is set. Raises DeliveryError when it cannot be one, without showing it."""
+    key = environment.get(API_KEY, "").strip()
+    if not (key.isascii() and key.isprintable()):
+        raise DeliveryError(f"{API_KEY} is no API key: it has characters that a header cannot carry")
+    return key
 
 
 def models_of(services: Mapping[str, Deployed], locked: Iterable[LockedModel], earlier: Callable[[], Iterable[LockedModel]] = tuple) -> dict[str, LockedModel]:

@@ -63,6 +63,7 @@ class FakeService:
         before_infer: the same, of predictions only, and these wrongly.
         not_yet: so many times it has no pod.
         answers: by path, status and content instead of its own.
+        api_key: without it nothing is answered but health; empty: it asks for none.
     """
 
     ready: int = 200
@@ -77,6 +78,7 @@ class FakeService:
     not_yet: int = 0
     answers: dict[str, tuple[int, Any]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+    api_key: str = ""
 
     def answer(self, path: str, body: dict[str, Any] | None) -> tuple[int, Any, dict[str, str]]:
         self.asked.append(path)
@@ -117,7 +119,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, body: dict[str, Any] | None) -> None:
         assert self.path.startswith(PROXY), self.path
-        status, content, headers = self.service.answer(self.path.removeprefix(PROXY), body)
+        path = self.path.removeprefix(PROXY)
+        let_in = self.headers.get("x-api-key", "") == self.service.api_key or path.startswith("/v2/health/")
+        status, content, headers = self.service.answer(path, body) if let_in else (401, {"error": "a valid API key is needed"}, {})
         text = content if isinstance(content, bytes) else json.dumps(content).encode()
         self.send_response(status)
         for name, value in headers.items():

@@ -145,3 +145,21 @@ def test_nobody_listens():
     (check,) = inspection.run(lambda: GOLDEN).checks
     assert (check.name, check.passed) == ("ready", False)
     assert "was not answered" in check.text
+
+
+def test_a_service_that_asks_for_a_key_gets_it():
+    assert inspected(FakeService(api_key="hush"), api_key="hush").passed
+
+
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [
+        ("", "digits asks for an API key ({}); set the environment variable CONVERGE_SMOKE_API_KEY to one of those in the service's Secret"),
+        ("wrong", "digits refuses the API key in CONVERGE_SMOKE_API_KEY ({}); set it to one of those in the service's Secret"),
+    ],
+)
+def test_without_the_right_key_nothing_is_known_about_the_service(key: str, text: str):
+    """And it is told at once: no patience makes a key right."""
+    with pytest.raises(DeliveryError) as raised:
+        inspected(FakeService(api_key="hush"), api_key=key, patience=60.0)
+    assert str(raised.value) == text.format("GET /v2/models/digits/ready was answered with 401: a valid API key is needed")

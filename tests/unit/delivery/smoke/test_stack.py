@@ -157,3 +157,20 @@ def test_a_stack_that_there_is_not():
 def test_outside_of_a_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
     assert str(run("dev").exception) == f"no Pulumi.yaml in {tmp_path} or above it; run `converge smoke` in a checkout of the project"
+
+
+def test_the_key_comes_from_the_environment(served: FakeService, monkeypatch: pytest.MonkeyPatch):
+    served.api_key = "hush"
+    with pytest.raises(DeliveryError, match="asks for an API key"):
+        smoked(StringIO())
+    monkeypatch.setenv("CONVERGE_SMOKE_API_KEY", " hush\n")
+    output = StringIO()
+    assert smoked(output)["digits"].passed
+    assert "hush" not in output.getvalue()
+
+
+@pytest.mark.parametrize("key", ["hu\nsh", "schl\u00fcssel"])
+def test_what_cannot_be_a_key_is_refused_and_not_shown(key: str):
+    with pytest.raises(DeliveryError) as raised:
+        stack.api_key({"CONVERGE_SMOKE_API_KEY": key})
+    assert str(raised.value) == "CONVERGE_SMOKE_API_KEY is no API key: it has characters that a header cannot carry"

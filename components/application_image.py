@@ -92,6 +92,8 @@ def _build_args(args: ApplicationImageArgs) -> dict[str, str]:
     files = args.model.files
     return {
         "PYTHON_IMAGE": args.base_image,
+        # BuildKit's own: without it the image says when it was built, and the same content is another digest each time.
+        "SOURCE_DATE_EPOCH": "0",
         "MODEL_NAME": args.model.name,
         "MODEL_VERSION": str(args.model.version),
         "MODEL_SHA256": files["model.onnx"].sha256,

@@ -13,17 +13,20 @@ from model_store import LockedService
 
 MOST_COMMITS = 10
 _SHORT_COMMIT = 7
-BASE, DEPENDENCIES, MODEL, APPLICATION = "base", "dependencies", "model", "application"
-LAYERS = (BASE, DEPENDENCIES, MODEL, APPLICATION)
+RUNTIME, DEPENDENCIES, MODEL, SERVICE, APPLICATION = "runtime", "dependencies", "model", "service", "application"
+LAYERS = (RUNTIME, DEPENDENCIES, MODEL, SERVICE, APPLICATION)
 """Of an image made by app_template's Dockerfile, from the bottom."""
 _FIELD, _RECORD = "%x1f", "%x1e"
 _FILES = {
-    "Dockerfile": (DEPENDENCIES, MODEL, APPLICATION),
-    ".dockerignore": (APPLICATION,),
+    "Dockerfile": LAYERS,
+    ".dockerignore": (SERVICE, APPLICATION),
     "requirements.txt": (DEPENDENCIES,),
-    "app": (APPLICATION,),
-    # It fetches the model, in the model's own stage.
-    "build": (MODEL,),
+    "app": (SERVICE,),
+    "app/hooks.py": (APPLICATION,),
+    "app/contract.json": (APPLICATION,),
+    # Each script makes a layer in a stage of its own; what checks the image makes none.
+    "build/collect_runtime.py": (RUNTIME,),
+    "build/fetch_model.py": (MODEL,),
 }
 """Layers that a file of an app, or a folder of it, goes into. Tests and their requirements run in the build, and none of them ships."""
 
@@ -89,10 +92,10 @@ def layers(files: Sequence[str], before: LockedService | None, now: LockedServic
     elif before.model.files != now.model.files or before.model.name != now.model.name:
         why[MODEL].append(f"{now.model.name} v{now.model.version}")
     if before and base_before and base_now and base_before != base_now:
-        for layer in (BASE, DEPENDENCIES, APPLICATION):
+        for layer in (RUNTIME, DEPENDENCIES, SERVICE, APPLICATION):
             why[layer].append("another base image")
     for file in files:
-        for layer in _FILES.get(PurePosixPath(file).parts[0], ()):
+        for layer in _FILES.get(file, _FILES.get(PurePosixPath(file).parts[0], ())):
             why[layer].append(file)
     yield from (Layer(name=layer, why=tuple(reasons)) for layer, reasons in why.items() if reasons)
 

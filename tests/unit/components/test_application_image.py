@@ -89,6 +89,7 @@ def test_the_arguments_decide_base_image_and_model_by_hash():
     files = {name: {"sha256": letter * 64, "size": 1} for name, letter in (("model.onnx", "1"), ("golden.json", "2"), ("manifest.json", "3"))}
     assert _recorded(preview=True, model=locked(3, files=files)).only(_TYPE).inputs["buildArgs"] == {
         "PYTHON_IMAGE": _BASE_IMAGE,
+        "SOURCE_DATE_EPOCH": "0",
         "MODEL_NAME": "digits",
         "MODEL_VERSION": "3",
         "MODEL_SHA256": "1" * 64,

@@ -59,7 +59,8 @@ def test_commits_newest_first_files_without_one_and_the_layers_that_follow(repos
     assert change.uncommitted == ("my_app/app/new file.py", "my_app/requirements.txt")
     assert [(layer.name, layer.why) for layer in change.layers] == [
         ("dependencies", ("requirements.txt",)),
-        ("application", ("app/hooks.py", "app/new file.py")),
+        ("service", ("app/new file.py",)),
+        ("application", ("app/hooks.py",)),
     ]
 
 
@@ -132,10 +133,14 @@ def test_images_that_no_release_tells_of_or_of_commits_that_are_not_here(reposit
 @pytest.mark.parametrize(
     ("file", "names"),
     [
-        ("Dockerfile", ["dependencies", "model", "application"]),
+        ("Dockerfile", ["runtime", "dependencies", "model", "service", "application"]),
         ("requirements.txt", ["dependencies"]),
         ("build/fetch_model.py", ["model"]),
-        ("app/a/b.py", ["application"]),
+        ("build/collect_runtime.py", ["runtime"]),
+        ("build/check_image.py", []),
+        ("app/a/b.py", ["service"]),
+        ("app/hooks.py", ["application"]),
+        ("app/contract.json", ["application"]),
         ("tests/test_x.py", []),
         ("requirements-test.txt", []),
         ("training/train.py", []),
@@ -147,6 +152,6 @@ def test_layers_of_a_file(file: str, names: list[str]):
 
 def test_layers_of_a_model_a_base_image_and_a_first_image():
     assert [(layer.name, layer.why) for layer in layers([], locked(), locked(2, content="f"), BASE_IMAGE, BASE_IMAGE)] == [("model", ("digits v2",))]
-    assert [layer.name for layer in layers([], locked(), locked(), BASE_IMAGE, OTHER_IMAGE)] == ["base", "dependencies", "application"]
+    assert [layer.name for layer in layers([], locked(), locked(), BASE_IMAGE, OTHER_IMAGE)] == ["runtime", "dependencies", "service", "application"]
     assert list(layers([], locked(), locked(), None, OTHER_IMAGE)) == []
-    assert [layer.name for layer in layers([], None, locked(), None, BASE_IMAGE)] == ["base", "dependencies", "model", "application"]
+    assert [layer.name for layer in layers([], None, locked(), None, BASE_IMAGE)] == ["runtime", "dependencies", "model", "service", "application"]

@@ -5,7 +5,7 @@ UV_VERSION := 0.13.9
 MADE := .venv/made
 
 .DEFAULT_GOAL := help
-.PHONY: help up down preview plans screenshots story test lint audit format verify-azure lock
+.PHONY: help up down app preview plans screenshots story test lint audit format verify-azure lock
 
 help: ## List the targets.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
@@ -15,6 +15,9 @@ up: $(MADE) ## Start Azure on this machine, deploy the checkout to it and show a
 
 down: $(MADE) ## Stop all of it; data stays.
 	@.venv/bin/converge local down
+
+app: $(MADE) ## Serve app_template, anew with every change: make app, make app MODEL=folder, make app STACK=local
+	@$(if $(PORT),PORT=$(PORT)) .venv/bin/python $(or $(APP),app_template)/develop.py $(if $(MODEL),--model "$(MODEL)") $(if $(STACK),--stack $(STACK)) $(if $(SERVICE),--service $(SERVICE))
 
 preview: $(MADE) ## Preview a stack without credentials: make preview STACK=prod
 	@.venv/bin/converge local preview $(or $(STACK),dev)

@@ -62,3 +62,4 @@ lock: $(MADE) ## Write the requirements*.txt anew from the pins in pyproject.tom
 	@$(LOCK) pyproject.toml --extra dev app_template/requirements.in app_template/requirements-test.in app_template/training/requirements.in -o requirements-dev.txt
 	@$(LOCK) app_template/requirements.in -o app_template/requirements.txt
 	@$(LOCK) app_template/requirements.in app_template/requirements-test.in -o app_template/requirements-test.txt
+	@$(LOCK) tests/clients/requirements.in -o tests/clients/requirements.txt

@@ -18,6 +18,7 @@ STAGES: dict[str, list[list[str]]] = {
     "app": [[*_PYTEST, "app_template/tests"]],
     "unit": [[*_PYTEST, "tests/unit"]],
     "tools": [[str(_BIN / "converge"), "local", "prepare"]],
+    "clients": [[str(_BIN / "python"), "tests/clients/run.py"]],
     "pipelines": [[*_PYTEST, "tests/pipelines"]],
     "plan": [[*_PYTEST, "tests/plan"]],
     "integration": [[*_PYTEST, "tests/integration"]],

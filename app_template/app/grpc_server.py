@@ -60,6 +60,8 @@ _CLIENT_CLOSED = 499  # how the access log names the status of a call that its c
 _OPEN = frozenset({"ServerLive", "ServerReady"})  # whoever asks these has no key
 _LARGEST_OPTION = 2**31 - 1
 _MILLISECONDS = 1000
+_LONGEST_AGE = 600.0  # seconds
+_AGE_VARIES = 1.1  # gRPC makes each connection's age up to a tenth longer or shorter, so that not all of them end at once
 log = logging.getLogger("app")
 
 
@@ -84,7 +86,7 @@ class GrpcMetrics:
     """`rpc.server.duration` of OpenTelemetry's semantic conventions, by its Prometheus name."""
 
     def __init__(self, metrics: Metrics) -> None:
-        # All of them from the start: workers share a fixed set, and a counter that begins at 1 hides its first event.
+        # All of them from the start, since workers share a fixed set; but most never have a value, and each series that is read costs.
         codes = (grpc.StatusCode.OK, grpc.StatusCode.CANCELLED, grpc.StatusCode.INTERNAL, *_CODES.values())
         self._series = {
             (method, code): metrics.histogram(
@@ -92,6 +94,7 @@ class GrpcMetrics:
                 "From a call's arrival to its answer.",
                 SECONDS,
                 {"rpc_method": method, "rpc_grpc_status_code": str(code.value[0])},
+                when_used=True,
             )
             for method in GrpcServer.METHODS
             for code in codes
@@ -254,15 +257,25 @@ def options(settings: Settings) -> list[tuple[str, int]]:
         ("grpc.max_send_message_length", -1),
         # Several workers share the port. One alone does not, so that a port that somebody else has is an error.
         ("grpc.so_reuseport", int(settings.workers > 1)),
-        # Connections last long and each goes to one server: now and then they start anew, so that a server that was added gets its share.
-        ("grpc.max_connection_age_ms", 600 * _MILLISECONDS),
-        ("grpc.max_connection_age_grace_ms", 60 * _MILLISECONDS),
+        ("grpc.max_connection_age_ms", _connection_age(settings)),
+        ("grpc.max_connection_age_grace_ms", round(2 * settings.request_seconds * _MILLISECONDS)),
         # Who is gone without a word is noticed, and clients may find out the same of us.
         ("grpc.keepalive_time_ms", 60 * _MILLISECONDS),
         ("grpc.keepalive_timeout_ms", 20 * _MILLISECONDS),
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.http2.min_ping_interval_without_data_ms", 10 * _MILLISECONDS),
     ]
+
+
+def _connection_age(settings: Settings) -> int:
+    """After how many milliseconds a connection is told to start anew, by which no call gets lost.
+
+    gRPC's connections would last for ever. A server that was added gets its share only when they begin anew; and when this
+    one is to end, its clients must have gone elsewhere before the port closes, because calls that arrive just then are
+    lost. So each connection begins anew while we drain: twice, because the first time the balancer may still send it here.
+    """
+    age = settings.drain_seconds / 2 / _AGE_VARIES if settings.drain_seconds else _LONGEST_AGE
+    return round(min(age, _LONGEST_AGE) * _MILLISECONDS)
 
 
 def model_metadata(model: Model, image_digest: str) -> tuple[tuple[str, str], ...]:

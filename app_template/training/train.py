@@ -83,9 +83,8 @@ def export(pipeline: Pipeline) -> bytes:
     return model.SerializeToString(deterministic=True)
 
 
-def commit() -> str | None:
+def commit(folder: Path = Path(__file__).parent) -> str | None:
     """The commit that the training code is at; None without git, or when the code has changes that no commit holds."""
-    folder = Path(__file__).parent
     try:
         changes = _git(folder, "status", "--porcelain", "--", ".")
         return None if changes else _git(folder, "rev-parse", "HEAD")

@@ -21,8 +21,23 @@ ALLOWED: dict[str, set[str]] = {
     "app_template/app": {"app"},
     "app_template/build": set(),
     "app_template/training": {"app", "training"},
+    "app_template/examples": {"app", "training", "examples"},
 }
-ROOMS = {"benchmarks", "cli", "delivery", "settings", "components", "model_store", "local_azure", "policies", "app", "training", "app_template", "tests"}
+ROOMS = {
+    "benchmarks",
+    "cli",
+    "delivery",
+    "settings",
+    "components",
+    "model_store",
+    "local_azure",
+    "policies",
+    "app",
+    "training",
+    "examples",
+    "app_template",
+    "tests",
+}
 
 
 def files_of(room: str) -> list[Path]:

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
 from . import logs, protocol
 from .developer import App
@@ -37,6 +38,7 @@ Headers = dict[bytes, bytes]
 
 EXTENSIONS = ("binary_tensor_data",)
 HEADER_LENGTH = b"inference-header-content-length"
+INTERNAL = "internal error; the server's log has the details"
 _JSON = "application/json"
 _MODEL = "/v2/models/{model_name}"
 _VERSION = f"{_MODEL}/versions/{{model_version}}"
@@ -90,9 +92,10 @@ class HttpMetrics:
     def __init__(self, metrics: Metrics) -> None:
         def histogram(method: str, route: str, status: int) -> Histogram:
             labels = {"http_request_method": method, "http_route": route, "http_response_status_code": str(status)}
-            return metrics.histogram("http_server_request_duration_seconds", "From the request's head to its answer.", SECONDS, labels)
+            return metrics.histogram("http_server_request_duration_seconds", "From the request's head to its answer.", SECONDS, labels, when_used=True)
 
-        # All of them from the start: workers share a fixed set, and a counter that begins at 1 hides its first event.
+        # All of them from the start, since workers share a fixed set; but most never have a value, and each series that is read costs.
+        # That one which begins at 1 hides its first event does no harm: errors are counted from 0 in inference_requests_total.
         self._series = {(route, status): histogram(method, route, status) for route, method in {**_ROUTES, OTHER: "_OTHER"}.items() for status in _STATUSES}
 
     def of(self, route: str, status: int) -> Histogram:
@@ -121,7 +124,7 @@ class HttpApp:
         self._app = app
         self._metrics = metrics
         self._headers = {name: model_headers(served.model, settings.image_digest) for name, served in engine.served.items()}
-        self._extra = Starlette(routes=app.routes, exception_handlers={RequestError: _own_refusal}) if app.routes else None
+        self._extra = Starlette(routes=app.routes, exception_handlers=_OWN_REFUSALS) if app.routes else None
         self._pages: dict[str, Reply] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -132,7 +135,8 @@ class HttpApp:
         traceparent = headers.get(b"traceparent", b"").decode("latin-1")
         path, method = scope["path"], scope["method"]
         route, values = _match(path)
-        span = self.tracer.start(f"{method} {route}", traceparent or None, {"http.request.method": method, "http.route": route}) if self.tracer else None
+        attributes = {"http.request.method": method, "http.route": route, "url.path": path, "url.scheme": scope["scheme"]}
+        span = self.tracer.start(f"{method} {route}", traceparent or None, attributes) if self.tracer else None
         trace_id = span.trace_id if span else logs.trace_id(traceparent or None)
         caller = ""
         try:
@@ -146,21 +150,27 @@ class HttpApp:
         except RequestError as error:
             status = await self._send(refusal(error), scope, send)
         except ConnectionError:
+            if span:
+                span.end("the caller is gone")
             return  # nobody is there to read an answer
         except Exception as error:
             log.exception("the request failed", extra={"fields": {"trace_id": trace_id} if trace_id else {}})
             if span:
                 span.end(str(error))
                 span = None
-            status = await self._send(refusal(RequestError("internal error; the server's log has the details")), scope, send)
+            status = await self._send(refusal(RequestError(INTERNAL)), scope, send)
         seconds = time.perf_counter() - started
         self.measured.of(route, status).observe(seconds)
         if span:
             span.set("http.response.status_code", status)
             span.end(None if status < 500 else str(status))
-        access = self.settings.access_log
-        if access == "all" or (access == "errors" and status >= 500 and status != 503):
-            logs.access(method, path, status, seconds, trace_id=trace_id, caller=caller)
+        self.tell(method, path, status, seconds, model=values.get("model_name", ""), trace_id=trace_id, caller=caller)
+
+    def tell(self, method: str, path: str, status: int, seconds: float, *, model: str, trace_id: str, caller: str = "") -> None:
+        """A line about the request, if that is wanted."""
+        wanted = self.settings.access_log
+        if wanted == "all" or (wanted == "errors" and status >= 500 and status != 503):
+            logs.access(method, path, status, seconds, model=model if model in self.engine.served else "", trace_id=trace_id, caller=caller)
 
     async def _reply(self, route: str, values: Mapping[str, str], scope: Scope, headers: Headers, receive: Receive, trace_id: str, started: float) -> Reply:
         served = self.engine.find(values["model_name"], values.get("model_version")) if values else None
@@ -236,11 +246,7 @@ class HttpApp:
 
     async def _read(self, headers: Headers, receive: Receive) -> bytes:
         """The body; refused as soon as it is known to be too large, at the latest when the limit has been read."""
-        limit = self.settings.max_body_bytes
-        declared = headers.get(b"content-length", b"")
-        too_large = TooLargeError(f"the body is larger than {limit} bytes; send fewer rows per request")
-        if declared.isdigit() and int(declared) > limit:
-            raise too_large
+        too_large = self._too_large(headers)
         body = bytearray()
         try:
             async with asyncio.timeout(self.settings.request_seconds):
@@ -249,12 +255,24 @@ class HttpApp:
                     if message["type"] == "http.disconnect":
                         raise ConnectionError
                     body += message.get("body", b"")
-                    if len(body) > limit:
+                    if len(body) > self.settings.max_body_bytes:
                         raise too_large
                     if not message.get("more_body", False):
                         return bytes(body)
         except TimeoutError:
-            raise TimedOutError(f"the body did not arrive within {self.settings.request_seconds:g} s") from None
+            raise self._late() from None
+
+    def _too_large(self, headers: Headers) -> TooLargeError:
+        """What is raised when the body turns out to be too large; raises it at once when the caller says so beforehand."""
+        limit = self.settings.max_body_bytes
+        error = TooLargeError(f"the body is larger than {limit} bytes; send fewer rows per request")
+        declared = headers.get(b"content-length", b"")
+        if declared.isdigit() and int(declared) > limit:
+            raise error
+        return error
+
+    def _late(self) -> TimedOutError:
+        return TimedOutError(f"the body did not arrive within {self.settings.request_seconds:g} s")
 
     async def _send(self, reply: Reply, scope: Scope, send: Send) -> int:
         headers = [(b"content-type", reply.content_type.encode()), (b"content-length", b"%d" % len(reply.body)), *reply.headers]
@@ -270,7 +288,7 @@ class HttpApp:
 
     async def _pass_on(self, extra: Starlette, scope: Scope, receive: Receive, send: Send) -> int:
         """The developer's own route answers; returns its status."""
-        status = 500
+        status = 0  # nothing has been sent
 
         async def watched(message: Message) -> None:
             nonlocal status
@@ -280,8 +298,34 @@ class HttpApp:
                     message = {**message, "headers": [*message.get("headers", []), (b"connection", b"close")]}
             await send(message)
 
-        await extra(scope, receive, watched)
-        return status
+        try:
+            await extra(scope, self._limited(dict(scope["headers"]), receive), watched)
+        except Exception:
+            if not status:
+                raise
+            log.exception("the app's own %s failed", scope["path"])  # the caller has been told
+        return status or 500
+
+    def _limited(self, headers: Headers, receive: Receive) -> Receive:
+        """`receive` for the developer's routes: their bodies are limited in size and time like ours."""
+        too_large = self._too_large(headers)
+        limit, until = self.settings.max_body_bytes, asyncio.get_running_loop().time() + self.settings.request_seconds
+        taken, complete = 0, False
+
+        async def limited() -> Any:
+            nonlocal taken, complete
+            try:
+                async with asyncio.timeout_at(None if complete else until):
+                    message = await receive()
+            except TimeoutError:
+                raise self._late() from None
+            taken += len(message.get("body", b""))
+            complete = complete or not message.get("more_body", False)
+            if taken > limit:
+                raise too_large
+            return message
+
+        return limited
 
 
 def model_headers(model: Model, image_digest: str) -> tuple[tuple[bytes, bytes], ...]:
@@ -303,9 +347,14 @@ def refusal(error: RequestError) -> Reply:
 
 
 async def _own_refusal(_: Request, error: Exception) -> Response:
-    """A RequestError that the developer's route raised, or got from a model."""
-    reply = refusal(error if isinstance(error, RequestError) else RequestError(str(error)))
+    """What the caller of a developer's route is told: a RequestError's own words, Starlette's (404, 405), or no details."""
+    if isinstance(error, HTTPException):
+        return JSONResponse({"error": error.detail}, error.status_code, dict(error.headers or {}))
+    reply = refusal(error if isinstance(error, RequestError) else RequestError(INTERNAL))
     return Response(reply.body, reply.status, {name.decode(): value.decode() for name, value in reply.headers}, media_type=_JSON)
+
+
+_OWN_REFUSALS: dict[Any, Any] = {RequestError: _own_refusal, HTTPException: _own_refusal, Exception: _own_refusal}
 
 
 def _match(path: str) -> tuple[str, dict[str, str]]:

@@ -20,6 +20,7 @@ from uvicorn.server import ServerState
 from .engine import INLINE_BYTES, Served
 from .errors import RequestError, TimedOutError
 from .http_app import HEADER_LENGTH, HttpApp, HttpJob, model_headers, refusal
+from .logs import trace_id
 
 _LONG_WAY = frozenset({HEADER_LENGTH, b"transfer-encoding", b"expect", b"upgrade", b"content-encoding"})
 """Headers that need more than the short way does."""
@@ -35,9 +36,10 @@ class _Event:
 class _Exchange:
     """One request on the short way, in the place where uvicorn keeps its own record of one: these names are uvicorn's."""
 
-    __slots__ = ("body", "disconnected", "keep_alive", "message_event", "more_body", "response_complete")
+    __slots__ = ("body", "disconnected", "keep_alive", "message_event", "more_body", "response_complete", "trace_id")
 
-    def __init__(self, *, keep_alive: bool) -> None:
+    def __init__(self, *, keep_alive: bool, traceparent: bytes) -> None:
+        self.trace_id = trace_id(traceparent.decode("latin-1")) if traceparent else ""
         self.body = b""
         self.disconnected = False
         self.keep_alive = keep_alive
@@ -54,7 +56,8 @@ class ShortWay:
         # Who must know who calls, or tell of every request, needs its headers.
         self.is_open = app.authenticator is None and app.tracer is None and settings.access_log != "all"
         self.engine = app.engine
-        self._measured = app.measured
+        self.measured = app.measured
+        self._tell = app.tell
         self.request_seconds = settings.request_seconds
         self._queue_seconds = settings.queue_seconds
         self._limit = min(settings.max_body_bytes, INLINE_BYTES)
@@ -65,21 +68,23 @@ class ShortWay:
                 (f"/v2/models/{name}/infer", "/v2/models/{model_name}/infer"),
                 (f"/v2/models/{name}/versions/{version}/infer", "/v2/models/{model_name}/versions/{model_version}/infer"),
             ):
-                self._paths[path.encode()] = _Target(served, route, settings.image_digest)
+                self._paths[path.encode()] = _Target(served, path, route, settings.image_digest)
         self._arrived: dict[_Target, list[tuple[InferenceProtocol, _Exchange, float]]] = {}
 
-    def target(self, url: bytes, headers: list[tuple[bytes, bytes]]) -> "_Target | None":
-        """Where the request leads, if it may go the short way."""
+    def target(self, url: bytes, headers: list[tuple[bytes, bytes]]) -> "tuple[_Target, bytes] | None":
+        """Where the request leads, if it may go the short way, and its `traceparent`."""
         target = self._paths.get(url)
         if target is None:
             return None
-        length = -1
+        length, traceparent = -1, b""
         for name, value in headers:
             if name == b"content-length":
                 length = int(value) if value.isdigit() and len(value) < 19 else -1
+            elif name == b"traceparent":
+                traceparent = value
             elif name in _LONG_WAY:
                 return None
-        return target if 0 <= length <= self._limit and target.served.is_fast(length) else None
+        return (target, traceparent) if 0 <= length <= self._limit and target.served.is_fast(length) else None
 
     def arrived(self, target: "_Target", protocol: "InferenceProtocol", exchange: _Exchange) -> None:
         """A request is complete; it is answered once all that came in the same turn are."""
@@ -93,7 +98,7 @@ class ShortWay:
             # More than can be answered in the promised time are told so at once.
             expected = target.served.expected(len(requests[0][1].body))
             room = max(1, int(self._queue_seconds / max(expected, 1e-6)))
-            jobs = [HttpJob(exchange.body, None, at) for _, exchange, at in requests]
+            jobs = [HttpJob(exchange.body, None, at, exchange.trace_id) for _, exchange, at in requests]
             target.served.answer(jobs[:room])
             for job in jobs[room:]:
                 self.engine.line.refuse(target.served, job, "queue", f"too much is waiting already: about {len(jobs) * expected:.1f} s", self._queue_seconds)
@@ -102,19 +107,22 @@ class ShortWay:
                 error = job.error
                 if error is None:
                     protocol.respond(exchange, target.head(job.answer.header_length), job.answer.body, close=close)
-                    self._measured.of(target.route, 200).observe(time.perf_counter() - at)
+                    self.measured.of(target.route, 200).observe(time.perf_counter() - at)
                 else:
                     protocol.refuse(exchange, error, close=close)
-                    self._measured.of(target.route, error.status).observe(time.perf_counter() - at)
+                    seconds = time.perf_counter() - at
+                    self.measured.of(target.route, error.status).observe(seconds)
+                    self._tell("POST", target.path, error.status, seconds, model=target.served.model.name, trace_id=job.trace_id)
 
 
 class _Target:
     """A model's infer path."""
 
-    __slots__ = ("_json", "_raw", "route", "served")
+    __slots__ = ("_json", "_raw", "path", "route", "served")
 
-    def __init__(self, served: Served, route: str, image_digest: str) -> None:
+    def __init__(self, served: Served, path: str, route: str, image_digest: str) -> None:
         self.served = served
+        self.path = path
         self.route = route
         named = b"".join(b"%b: %b\r\n" % header for header in model_headers(served.model, image_digest))
         self._json = STATUS_LINE[200] + b"content-type: application/json\r\n" + named
@@ -152,21 +160,24 @@ class InferenceProtocol(HttpToolsProtocol):
             self._patience = None
 
     def _give_up(self, exchange: _Exchange) -> None:
-        self._patience = self._target = None
+        target, self._patience, self._target = self._target, None, None
+        if target is not None:
+            self.short_way.measured.of(target.route, TimedOutError.status).observe(self.short_way.request_seconds)
         self.refuse(exchange, TimedOutError(f"the body did not arrive within {self.short_way.request_seconds:g} s"), close=True)
 
     def on_headers_complete(self) -> None:
         """The head is there: which way?"""
-        self._target = None
+        self._target = found = None
         before = self.cycle
         parser: Any = self.parser
         if (before is None or before.response_complete) and parser.get_method() == b"POST" and self.short_way.is_open:
-            self._target = self.short_way.target(self.url, self.headers)
-        if self._target is None:
+            found = self.short_way.target(self.url, self.headers)
+        if found is None:
             super().on_headers_complete()
             return
+        self._target, traceparent = found
         keep_alive = parser.get_http_version() != "1.0" and parser.should_keep_alive()
-        self.cycle: Any = _Exchange(keep_alive=keep_alive)
+        self.cycle: Any = _Exchange(keep_alive=keep_alive, traceparent=traceparent)
 
     def on_body(self, body: bytes) -> None:
         """A part of the body."""

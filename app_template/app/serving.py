@@ -134,6 +134,7 @@ def serve(settings: Settings, place: Place) -> None:
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=settings.shutdown_seconds,
     )
+    metrics.exposition()  # its libraries are loaded now, and keep nobody waiting later
     # What is there now stays: a full collection that walks through it would keep everybody waiting for milliseconds.
     gc.collect()
     gc.freeze()

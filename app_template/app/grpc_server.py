@@ -255,8 +255,7 @@ def options(settings: Settings) -> list[tuple[str, int]]:
     return [
         ("grpc.max_receive_message_length", min(settings.max_body_bytes, _LARGEST_OPTION)),
         ("grpc.max_send_message_length", -1),
-        # Several workers share the port. One alone does not, so that a port that somebody else has is an error.
-        ("grpc.so_reuseport", int(settings.workers > 1)),
+        ("grpc.so_reuseport", 1),  # several workers share the port
         ("grpc.max_connection_age_ms", _connection_age(settings)),
         ("grpc.max_connection_age_grace_ms", round(2 * settings.request_seconds * _MILLISECONDS)),
         # Who is gone without a word is noticed, and clients may find out the same of us.

@@ -15,6 +15,7 @@ from delivery.doctor.cli import doctor
 from delivery.drift.cli import drift
 from delivery.errors import DeliveryError
 from delivery.forge.cli import comment
+from delivery.image.cli import app as image
 from delivery.plan.cli import plan
 from delivery.predictions.cli import predictions
 from delivery.promotion.cli import promote
@@ -30,6 +31,7 @@ app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="Co
 app.add_typer(local, name="local")
 app.add_typer(model, name="model")
 app.add_typer(release, name="release")
+app.add_typer(image, name="image")
 model.command("promote")(promote)
 app.command()(plan)
 app.command()(drift)

@@ -13,6 +13,7 @@ from delivery.deploy.attempt import Failure
 from delivery.deploy.by_hand import BY_HAND, record_by_hand
 from delivery.deploy.deployment import PlanChangedError, Result, run_deployment
 from delivery.deploy.live import read_plan
+from delivery.image.cli import attest_release
 from delivery.release.ledger import Written
 from delivery.release.record import Outcome, Record, one_line
 from delivery.smoke.cli import FAILED
@@ -45,6 +46,8 @@ def deploy(
         except PlanChangedError as error:
             console.print(f"error: {error}", style="red", highlight=False, markup=False, soft_wrap=True)
             raise typer.Exit(CHANGED) from error
+        if result.failure is None:
+            attest_release(checkout, result.record, progress)
     print(json.dumps(as_document(result), indent=2) if as_json else "\n".join(lines_of(result)))
     if result.failure is not None:
         raise typer.Exit(1 if result.failure is Failure.UPDATE else FAILED)

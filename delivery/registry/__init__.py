@@ -3,10 +3,22 @@
 import re
 
 from delivery.registry.errors import NotKnownError, RegistryError
-from delivery.registry.kinds import Contents, Registry, StoredImage
+from delivery.registry.kinds import ArtifactRegistry, Contents, Manifest, Registry, StoredImage
 from delivery.registry.reference import Reference, split_host
 
-__all__ = ["Contents", "NotKnownError", "Reference", "Registry", "RegistryError", "StoredImage", "open_registry", "split_host"]
+__all__ = [
+    "ArtifactRegistry",
+    "Contents",
+    "Manifest",
+    "NotKnownError",
+    "Reference",
+    "Registry",
+    "RegistryError",
+    "StoredImage",
+    "open_artifacts",
+    "open_registry",
+    "split_host",
+]
 
 _AZURE = re.compile(r"\.azurecr\.(io|us|cn)$")
 _SIMULATED = ".invalid"
@@ -20,6 +32,17 @@ def open_registry(host: str) -> Registry:
         from delivery.registry.simulated import SimulatedRegistry  # noqa: PLC0415
 
         return SimulatedRegistry(host)
+    return open_artifacts(host)
+
+
+def open_artifacts(host: str) -> ArtifactRegistry:
+    """The same, of which also blobs can be had, and which takes them.
+
+    Raises:
+        NotKnownError: it is a simulated one.
+    """
+    if host.endswith(_SIMULATED):
+        raise NotKnownError(f"{host} is a registry of the simulated Azure, with no service behind it")
     if _AZURE.search(host):
         from delivery.registry.azure import AzureRegistry  # noqa: PLC0415
 

@@ -1,5 +1,6 @@
 """Azure Container Registry, through Azure's own library, with the login that every tool uses."""
 
+import io
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpRes
 
 from delivery.azure.login import Login
 from delivery.registry.errors import RegistryError
-from delivery.registry.kinds import Contents, StoredImage
+from delivery.registry.kinds import Contents, Manifest, StoredImage
 
 _AUDIENCE = "https://containerregistry.azure.net"
 """Good for registries and nothing else, and accepted also where tokens for all of Azure are not (azureADAuthenticationAsArmPolicy)."""
@@ -20,6 +21,7 @@ _OPTIONS: dict[str, Any] = {"connection_timeout": 5, "read_timeout": 20, "retry_
 _MINUTES = 50 * 60
 _PULL = "AcrPull (with ABAC permissions: Container Registry Repository Reader)"
 _CHANGE = "Container Registry Repository Writer (or another with repositories/metadata/write; AcrPush does not have it)"
+_PUSH = "AcrPush (with ABAC permissions: Container Registry Repository Writer)"
 _DELETE = "AcrDelete (with ABAC permissions: Container Registry Repository Contributor)"
 
 
@@ -103,6 +105,36 @@ class AzureRegistry:
         """As Registry. A lock against writing, which is not ours, stays, and keeps the image from being deleted."""
         self._set(repository, digest, can_delete=True)
 
+    def manifest(self, repository: str, reference: str) -> Manifest | None:
+        """As ArtifactRegistry."""
+        sizes: list[int] = []
+        with self._told(repository, f"read {reference}", _PULL):
+            try:
+                # The library checks the bytes, but hands out only what they say; a referrer names their number, too.
+                found = self._client.get_manifest(repository, reference, raw_response_hook=lambda answer: sizes.append(_length(answer)))
+            except ResourceNotFoundError:
+                return None
+        return Manifest(digest=str(found.digest), document=found.manifest or {}, media_type=str(found.media_type), size=sizes[-1])
+
+    def blob(self, repository: str, digest: str) -> bytes | None:
+        """As ArtifactRegistry."""
+        with self._told(repository, f"read {digest}", _PULL):
+            try:
+                return b"".join(self._client.download_blob(repository, digest))
+            except ResourceNotFoundError:
+                return None
+
+    def put_blob(self, repository: str, content: bytes) -> str:
+        """As ArtifactRegistry."""
+        with self._told(repository, "store a document", _PUSH):
+            return self._client.upload_blob(repository, io.BytesIO(content))[0]
+
+    def put_manifest(self, repository: str, tag: str, content: bytes, media_type: str) -> bool:
+        """As ArtifactRegistry. Azure's registry has the referrers API."""
+        with self._told(repository, f"store {tag}", _PUSH):
+            self._client.set_manifest(repository, io.BytesIO(content), tag=tag, media_type=media_type)
+        return True
+
     def _set(self, repository: str, digest: str, **rights: bool) -> None:
         with self._told(repository, f"change the locks of {digest}", _CHANGE):
             try:
@@ -149,6 +181,10 @@ def _refusal(error: HttpResponseError, host: str, role: str) -> str:
             return f"{host} refuses the login ({said}); you lack the role {role} on the registry"
         case status:
             return f"{host} answers {status} ({said}); try again later"
+
+
+def _length(answer: Any) -> int:
+    return int(answer.http_response.headers["Content-Length"])
 
 
 def _stored(found: ArtifactManifestProperties) -> StoredImage:

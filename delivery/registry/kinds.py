@@ -32,6 +32,16 @@ class StoredImage:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """A manifest as it is stored; `size` is that of its own bytes."""
+
+    digest: str
+    document: Mapping[str, Any]
+    media_type: str
+    size: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Contents:
     """What a manifest refers to.
 
@@ -108,4 +118,28 @@ class Registry(Protocol):
 
     def unprotect(self, repository: str, digest: str) -> None:
         """Takes the lock away, if there is one."""
+        ...
+
+
+class ArtifactRegistry(Registry, Protocol):
+    """A registry that documents about an image can be laid beside it in."""
+
+    def manifest(self, repository: str, reference: str) -> Manifest | None:
+        """A manifest by digest or tag; None when it is not there."""
+        ...
+
+    def blob(self, repository: str, digest: str) -> bytes | None:
+        """The content of a blob; None when it is not there."""
+        ...
+
+    def put_blob(self, repository: str, content: bytes) -> str:
+        """Stores a blob; returns its digest."""
+        ...
+
+    def put_manifest(self, repository: str, tag: str, content: bytes, media_type: str) -> bool:
+        """Stores a manifest under a tag.
+
+        Returns:
+            Whether the registry itself finds it for whoever asks what is about its subject (the referrers API of OCI 1.1).
+        """
         ...

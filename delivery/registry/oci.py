@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 
 from delivery.registry.errors import RegistryError
-from delivery.registry.kinds import MANIFESTS, Contents, StoredImage
+from delivery.registry.kinds import MANIFESTS, Contents, Manifest, StoredImage
 from delivery.registry.web import RegistryClient
 
 _ACCEPT = ", ".join(MANIFESTS)
@@ -87,6 +87,40 @@ class OciRegistry:
 
     def unprotect(self, repository: str, digest: str) -> None:
         """As Registry: there is nothing to do."""
+
+    def manifest(self, repository: str, reference: str) -> Manifest | None:
+        """As ArtifactRegistry."""
+        found = self._manifest(repository, reference)
+        if found is None:
+            return None
+        digest = f"sha256:{hashlib.sha256(found[0]).hexdigest()}"
+        return Manifest(digest=digest, document=_json(found[0], self.host), media_type=found[1], size=len(found[0]))
+
+    def blob(self, repository: str, digest: str) -> bytes | None:
+        """As ArtifactRegistry."""
+        answer = self._web.ask("GET", repository, f"blobs/{digest}")
+        if answer is None:
+            return None
+        if f"sha256:{hashlib.sha256(answer.content).hexdigest()}" != digest:
+            raise RegistryError(f"{self.host} gives other bytes for {repository}@{digest}; do not use this image")
+        return answer.content
+
+    def put_blob(self, repository: str, content: bytes) -> str:
+        """As ArtifactRegistry."""
+        digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+        if self._web.ask("HEAD", repository, f"blobs/{digest}") is None:
+            begun = self._web.ask("POST", repository, "blobs/uploads/", rights="pull,push")
+            if begun is None or not begun.headers.get("location"):
+                raise RegistryError(f"{self.host} takes no uploads for {repository}; is it a container registry that you may push to?")
+            # Only where to go on is taken from the answer, not to whom.
+            path = httpx.URL(begun.headers["location"]).copy_merge_params({"digest": digest}).raw_path.decode()
+            self._web.ask("PUT", repository, path, content=content, content_type="application/octet-stream", rights="pull,push")
+        return digest
+
+    def put_manifest(self, repository: str, tag: str, content: bytes, media_type: str) -> bool:
+        """As ArtifactRegistry."""
+        answer = self._web.ask("PUT", repository, f"manifests/{tag}", content=content, content_type=media_type, rights="pull,push")
+        return answer is not None and "oci-subject" in answer.headers
 
     def _tag(self, repository: str, digest: str, tag: str) -> None:
         if found := self._manifest(repository, digest):

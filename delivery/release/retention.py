@@ -165,6 +165,14 @@ class _Repository:
                 stays[digest] = f"about {subject}, which stays"
                 del goes[digest]
                 self._keep_parts(digest, stays, goes)
+        for digest, why in stays.items():
+            if why == _AGE_UNKNOWN and (subject := self._subject(digest)) in stays:
+                stays[digest] = f"about {subject}, which stays"
+        for digest in list(stays):
+            # And goes with it, however young it is: about an image that is gone nobody asks.
+            if digest not in self.needed and (subject := self._subject(digest)) in goes and not (self.images[digest].held or self.images[digest].locked):
+                goes[digest] = f"about {subject}, which goes"
+                del stays[digest]
         for digest in list(goes):
             self._take_parts_along(digest, stays, goes)
         return stays, goes

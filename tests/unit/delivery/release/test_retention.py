@@ -126,6 +126,18 @@ def test_signatures_stay_and_go_with_what_they_sign(registry: MemoryRegistry, by
     assert f"about {digest('kept')}, which stays" in [item.why for item in found.stays]
 
 
+def test_what_is_about_an_image_stays_and_goes_with_it_where_nobody_knows_how_old_it_is():
+    registry = MemoryRegistry()
+    names = {name: (f"sha256-{sha256(name)}.sbom", f"sha256-{sha256(name)}") for name in ("kept", "old")}
+    registry.parts = {digest(f"list of {name}"): (digest(f"sbom of {name}"),) for name in names}
+    registry.add("digits", stored("kept", "a"), stored("old", "b"))
+    for name, (sbom, listed) in names.items():
+        registry.add("digits", stored(f"sbom of {name}", sbom, changed=None), stored(f"list of {name}", listed, changed=None))
+    found = clean(registry, [released("old", 0), released("kept", 1)])
+    assert set(reasons(found)) == {digest("old"), digest("sbom of old"), digest("list of old")}
+    assert not found.marked
+
+
 def test_what_somebody_locked_stays():
     registry = MemoryRegistry(has_locks=True)
     registry.add("digits", stored("theirs", locked=True), stored("theirs, an old release", held=True), stored("new"))

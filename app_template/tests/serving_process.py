@@ -23,12 +23,12 @@ def _parse(line: str) -> dict[str, Any]:
 
 
 class ServingProcess:
-    """`python -m app` on a free port. `environment` comes on top of the test's own."""
+    """`python -m app` on a free port, of the app in `folder`. `environment` comes on top of the test's own."""
 
-    def __init__(self, environment: dict[str, str]) -> None:
+    def __init__(self, environment: dict[str, str], folder: Path = APP_TEMPLATE) -> None:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "app"],
-            cwd=APP_TEMPLATE,
+            cwd=folder,
             env={**os.environ, "HOST": "127.0.0.1", "PORT": "0", "DRAIN_SECONDS": "0", **environment},
             stderr=subprocess.PIPE,
             text=True,

@@ -17,7 +17,7 @@ ALLOWED: dict[str, set[str]] = {
     "policies": {"policies"},
     "local_azure": {"local_azure"},
     "delivery": {"delivery", "local_azure", "model_store", "policies", "settings"},
-    "benchmarks": {"delivery", "local_azure"},
+    "benchmarks": {"benchmarks", "delivery", "local_azure"},
     "app_template/app": {"app"},
     "app_template/build": set(),
     "app_template/training": {"app", "training"},

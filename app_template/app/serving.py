@@ -7,7 +7,6 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable
 from types import FrameType
 from typing import TYPE_CHECKING, Any, cast
 
@@ -16,6 +15,7 @@ import uvicorn
 from . import hooks, warming
 from .developer import App
 from .engine import Engine
+from .grpc_door import GrpcDoor
 from .http_app import HttpApp
 from .http_protocol import protocol_class
 from .metrics import Metrics
@@ -25,6 +25,7 @@ from .workers import Place
 
 if TYPE_CHECKING:
     from .auth import Authenticator
+    from .grpc_server import GrpcServer
     from .sampling import Sampler
     from .tracing import Tracer
 
@@ -39,20 +40,18 @@ class DrainingServer(uvicorn.Server):
     The pause gives load balancers the time to notice. Ctrl-C, or a second signal, skips it.
     """
 
-    def __init__(self, config: uvicorn.Config, engine: Engine, settings: Settings, place: Place, open_grpc: "Callable[[], Any] | None") -> None:
+    def __init__(self, config: uvicorn.Config, engine: Engine, settings: Settings, place: Place, grpc: "GrpcServer | GrpcDoor | None") -> None:
         super().__init__(config)
         self._engine = engine
         self._settings = settings
         self._place = place
-        self._open_grpc = open_grpc
-        self._grpc: Any = None
+        self._grpc = grpc
         self._drained_at: float | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Opens the ports."""
         fields = self._fields(sockets or [])
-        if self._open_grpc is not None:
-            self._grpc = self._open_grpc()
+        if self._grpc is not None:
             port = await self._grpc.start(self._settings.host, self._settings.grpc_port or 0)
             fields["grpc_address"] = f"{self._settings.host}:{port}"
         await super().startup(sockets)
@@ -114,11 +113,12 @@ def serve(settings: Settings, place: Place) -> None:
     warming.warm_up(engine, settings.model_dir)
     http_app = HttpApp(engine, app, settings, metrics, authenticator=authenticator, tracer=tracer)
 
-    def open_grpc() -> Any:
-        from .grpc_server import GrpcServer  # noqa: PLC0415 - 15 MB that only those pay who ask for it
+    def open_grpc() -> "GrpcServer":
+        from .grpc_server import GrpcServer  # noqa: PLC0415 - 20 MB that only those pay who need it
 
         return GrpcServer(engine, app, settings, metrics=metrics, authenticator=authenticator, tracer=tracer)
 
+    grpc = None if settings.grpc_port is None else GrpcDoor(open_grpc) if place.index is None else open_grpc()
     listener = place.listener(settings)
     config = uvicorn.Config(
         cast("Any", http_app),
@@ -138,7 +138,7 @@ def serve(settings: Settings, place: Place) -> None:
     # What is there now stays: a full collection that walks through it would keep everybody waiting for milliseconds.
     gc.collect()
     gc.freeze()
-    server = DrainingServer(config, engine, settings, place, open_grpc if settings.grpc_port is not None else None)
+    server = DrainingServer(config, engine, settings, place, grpc)
     server.run(sockets=[listener])
     engine.close()
     if tracer is not None:

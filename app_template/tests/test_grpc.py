@@ -495,7 +495,7 @@ def test_a_port_that_is_taken_is_one_line(start_server: Start) -> None:
         server = start_server(GRPC_PORT=str(other.getsockname()[1]), WORKERS="1")
         code, log = server.finish()
     assert (code, len(log)) == (1, 1)
-    assert "for gRPC; set HOST and GRPC_PORT to a free address" in log[0]["message"], json.dumps(log)
+    assert "for gRPC: Address already in use; set HOST and GRPC_PORT to a free address" in log[0]["message"], json.dumps(log)
 
 
 def test_nobody_pays_for_grpc_who_does_not_want_it(start_server: Start) -> None:

@@ -227,7 +227,9 @@ def _model(options: argparse.Namespace) -> Path:
 
 def _locked(stack: str, service: str | None) -> Path:
     """The model of a stack's lock, in the cache; fetched by the repository's own command if it is not there yet. Raises DevelopError."""
-    lock = HERE.parent / "locks" / f"{stack}.json"
+    # The repository's folder of locks, wherever in the repository the app stands.
+    root = next((folder for folder in HERE.parents if (folder / "locks").is_dir()), HERE.parent)
+    lock = root / "locks" / f"{stack}.json"
     try:
         services: dict[str, Any] = json.loads(lock.read_bytes())["services"]
         model: dict[str, Any] = services[_service(services, service, stack)]["model"]

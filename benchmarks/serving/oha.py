@@ -35,15 +35,16 @@ def parse(report: str) -> Load:
         statuses = {str(status): int(count) for status, count in value["statusCodeDistribution"].items()}
         errors = {text: int(count) for text, count in value["errorDistribution"].items() if text != _CUT_OFF}
         errors |= {f"status {status}": count for status, count in statuses.items() if status != "200"}
-        latency = value["latencyPercentiles"]
+        latency, answered = value["latencyPercentiles"], statuses.get("200", 0)
         return Load(
-            requests_per_second=float(value["summary"]["requestsPerSec"] or 0),
+            # Not its own requestsPerSec: that counts what failed, too.
+            requests_per_second=answered / float(value["summary"]["total"]),
             p50=float(latency["p50"] or 0),
             p99=float(latency["p99"] or 0),
-            answered=statuses.get("200", 0),
+            answered=answered,
             errors=errors,
         )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, ZeroDivisionError) as error:
         raise BenchmarkError(f"oha's report cannot be read ({type(error).__name__}: {error}): {report[:200]!r}") from None
 
 

@@ -27,9 +27,9 @@ LOCAL_VERSION = "local"
 _FATAL_ONLY = 4  # ONNX Runtime's own log lines are not JSON; its errors come to us as exceptions anyway
 _DESCRIPTIONS = ("manifest.json", "model.json")
 
-_MEASURED_ROWS = (1, 8, 32)
+_MEASURED_ROWS = (1, 2, 4, 8, 32)
 _RUNS = 15  # of each number of rows; the middle one counts
-_MEASURING_SECONDS = 0.3  # for all of them; one run may still be under way
+_MEASURING_SECONDS = 0.45  # for all of them
 
 
 class ModelError(Exception):
@@ -114,8 +114,8 @@ def _load(described: _Description, needed: Signature, intra_op_threads: int, *, 
     except SignatureError as error:
         raise ModelError(str(error) if alone else f"model '{described.name}': {error}") from None
     model = Model(described.name, described.version, sha256, actual, session, folder)
-    _warm_up(model)
-    return replace(model, cost=_cost(model))
+    seconds = _warm_up(model)
+    return replace(model, cost=_cost(model) if seconds < _MEASURING_SECONDS / 2 else None)
 
 
 def _describe_all(folder: Path, local_name: str) -> dict[str, _Description]:
@@ -216,12 +216,14 @@ def _differences(described: Signature, actual: Signature) -> str:
     return f"described {text(described.inputs)} -> {text(described.outputs)}, actual {text(actual.inputs)} -> {text(actual.outputs)}"
 
 
-def _warm_up(model: Model) -> None:
-    """One inference with zeros: the first use is slow, and a model that cannot run is found before traffic is."""
+def _warm_up(model: Model) -> float:
+    """One inference with zeros: the first use is slow, and a model that cannot run is found before traffic is. Returns how long it took."""
+    started = time.perf_counter()
     try:
         model.run(_zeros(model.signature, 1))
     except Exception as error:  # noqa: BLE001 - as above; whatever it is, the model is not to be served
         raise ModelError(f"the warm-up of model {model.name} version {model.version} failed: {_one_line(error)}") from None
+    return time.perf_counter() - started
 
 
 def _zeros(needed: Signature, rows: int) -> Tensors:
@@ -239,12 +241,12 @@ def _cost(model: Model) -> Cost | None:
         return None
     left = _MEASURING_SECONDS
     measured: dict[int, float] = {}
-    for rows in _MEASURED_ROWS:
+    for index, rows in enumerate(_MEASURED_ROWS):
         # As if time grew with the rows, and two runs at least: what would not be over in time is not begun.
         if 2 * max((seconds * rows / known for known, seconds in measured.items()), default=0.0) > left:
             break
         started = time.perf_counter()
-        seconds = _middle_seconds(model, rows, left / 2)
+        seconds = _middle_seconds(model, rows, left / (len(_MEASURED_ROWS) - index))
         if seconds is None:
             return None
         measured[rows] = seconds

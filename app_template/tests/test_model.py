@@ -267,8 +267,9 @@ def _model(session: Any, shape: tuple[int, ...] = (-1, 4)) -> Model:
 def test_what_a_run_costs_is_measured() -> None:
     cost = model_module._cost(_model(_Session(0.004, 0.0005)))
     assert cost is not None
-    assert cost.fixed_seconds == pytest.approx(0.004, rel=0.5)
-    assert cost.row_seconds == pytest.approx(0.0005, rel=0.5)
+    # A busy machine sleeps longer.
+    assert 0.002 < cost.fixed_seconds < 0.02
+    assert 0.0002 < cost.row_seconds < 0.002
 
 
 def test_a_slow_model_is_not_measured_for_long() -> None:
@@ -276,7 +277,7 @@ def test_a_slow_model_is_not_measured_for_long() -> None:
         session = _Session(fixed, row)
         started = time.monotonic()
         cost = model_module._cost(_model(session))
-        assert time.monotonic() - started < 0.8
+        assert time.monotonic() - started < 1.5
         assert max(session.rows) <= most
         assert (cost is None) == (most == 1)
 

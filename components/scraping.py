@@ -16,7 +16,7 @@ _GATEWAY_PORT = 15020
 """Where a gateway serves its own metrics and Envoy's as one."""
 _GATEWAY_METRICS = "istio_requests_total|istio_request_duration_milliseconds_(bucket|count|sum)"
 """An Envoy has thousands of series; these answer who failed and how long it took."""
-_SERVICE_METRICS = "http_server_.+|inference_.+|process_.+"
+_SERVICE_METRICS = "(http|rpc)_server_.+|inference_.+|process_.+"
 """What the app measures; what a library adds to it is left out, since every series costs."""
 
 

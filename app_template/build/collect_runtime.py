@@ -192,8 +192,8 @@ def record_packages(collection: Collection, dpkg: Path = Path("/var/lib/dpkg")) 
 
 
 def _files(listing: Path, base: Path) -> set[str]:
-    """Not folders: many packages share those."""
-    return {line for line in listing.read_text().splitlines() if not (base / line.lstrip("/")).is_dir() or (base / line.lstrip("/")).is_symlink()}
+    """Not folders, nor links to them: many packages share those."""
+    return {line for line in listing.read_text().splitlines() if not (base / line.lstrip("/")).is_dir()}
 
 
 def _stanzas(status: Path) -> Iterator[tuple[str, str]]:

@@ -37,7 +37,7 @@ def base(tmp_path: Path) -> Path:
     (dpkg / "info").mkdir(parents=True)
     (dpkg / "status").write_text(STATUS)
     (dpkg / "info/libc6:amd64.list").write_text("/.\n/lib\n/lib/libc-2.so\n/lib/libc.so.6\n")
-    (dpkg / "info/bash.list").write_text("/.\n/bin\n/bin/bash\n")
+    (dpkg / "info/bash.list").write_text("/.\n/bin\n/lib\n/bin/bash\n")
     (dpkg / "info/gone.list").write_text("/lib/libc-2.so\n")
     return root
 

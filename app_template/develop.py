@@ -220,7 +220,7 @@ def _model(options: argparse.Namespace) -> Path:
         return folder
     if not (_TRAINED / "model.onnx").exists():
         print("no model is named: training one", flush=True)
-        if subprocess.run([sys.executable, "-m", "training.train", "--out", _TRAINED], cwd=HERE, check=False).returncode:
+        if subprocess.run([sys.executable, "-m", "training.train", "--out", _TRAINED.relative_to(HERE)], cwd=HERE, check=False).returncode:
             raise DevelopError("training failed; name a model with make app MODEL=folder")
     return _TRAINED
 

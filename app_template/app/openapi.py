@@ -270,12 +270,9 @@ def _input(tensor: Tensor, range_: tuple[float, float] | None) -> Json:
 
 
 def _shape(shape: Sequence[int]) -> Json:
-    return {
-        "type": "array",
-        "minItems": len(shape),
-        "maxItems": len(shape),
-        "prefixItems": [{"type": "integer", "minimum": 1} if size == FREE else {"const": size} for size in shape],
-    }
+    count: Json = {"type": "array", "minItems": len(shape), "maxItems": len(shape)}
+    sizes = [{"type": "integer", "minimum": 1} if size == FREE else {"const": size} for size in shape]
+    return {**count, "prefixItems": sizes} if sizes else count
 
 
 def _listed(shape: Sequence[int]) -> list[list[int]]:

@@ -150,9 +150,9 @@ def _one(peer: Peer, bench: Bench, server: Server, measured: Measured, case: Cas
     load = oha.run(bench.oha, server.url(peer, case.rows), request, concurrency=case.concurrency, seconds=bench.seconds, pin=generator)
     measured.loads[case] = load
     if load.errors:
-        measured.problems.append(f"{case.rows} rows, {case.concurrency} at once, {case.form}: {load.errors}")
+        measured.problems.append(f"rows: {case.rows}, at once: {case.concurrency}, {case.form}: {load.errors}")
     if not load.answered:
-        raise BenchmarkError(f"nothing answered with {case.rows} rows, {case.concurrency} at once, {case.form}; its log ends with {server.tail()}")
+        raise BenchmarkError(f"nothing answered (rows: {case.rows}, at once: {case.concurrency}, {case.form}); its log ends with {server.tail()}")
 
 
 def _compare(peer: Peer, bench: Bench, server: Server, measured: Measured) -> None:
@@ -166,7 +166,7 @@ def _compare(peer: Peer, bench: Bench, server: Server, measured: Measured) -> No
                 try:
                     _check(server.ask(server.url(peer, rows), form.ask(image)), form, expected)
                 except AnswerError as error:
-                    measured.problems.append(f"wrong answer, {rows} rows: {error}")
+                    measured.problems.append(f"wrong answer, rows: {rows}, {'binary' if form is BINARY else 'json'}: {error}")
 
 
 def _check(answer: httpx.Response, form: Form, expected: Prediction) -> None:

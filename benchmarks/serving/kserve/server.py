@@ -29,12 +29,14 @@ class Digits(Model):
     async def predict(self, payload: InferRequest, headers: dict[str, str] | None = None, response_headers: dict[str, str] | None = None) -> InferResponse:  # noqa: ARG002 - KServe's signature
         """Answers with label and probabilities, in binary when that was asked for."""
         label, probabilities = self.session.run(["label", "probabilities"], {"image": payload.inputs[0].as_numpy()})
-        outputs = []
-        for name, datatype, values in (("label", "INT64", label), ("probabilities", "FP32", probabilities)):
-            output = InferOutput(name, list(values.shape), datatype)
-            output.set_data_from_numpy(values, binary_data=bool(payload.use_binary_outputs))
-            outputs.append(output)
-        return InferResponse(response_id=payload.id or "", model_name=self.name, infer_outputs=outputs)
+        # As arrays: KServe then encodes them once, in the form that was asked for.
+        outputs = [InferOutput("label", list(label.shape), "INT64", label), InferOutput("probabilities", list(probabilities.shape), "FP32", probabilities)]
+        binary = payload.use_binary_outputs
+        return InferResponse(response_id=payload.id or "", model_name=self.name, infer_outputs=outputs, use_binary_outputs=binary)
+
+    def __reduce__(self) -> tuple[type["Digits"], tuple[()]]:
+        """A session cannot be sent to another worker, which opens the model itself."""
+        return Digits, ()
 
 
 if __name__ == "__main__":

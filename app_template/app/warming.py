@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from . import protocol
+from .developer import AppError
 from .engine import Engine, Served
 from .errors import RequestError
 from .http_app import HttpJob
@@ -18,12 +19,17 @@ log = logging.getLogger("app")
 
 
 def warm_up(engine: Engine, model_dir: Path) -> None:
-    """Answers each model's first golden request, or one of zeros, a few times."""
+    """Answers each model's first golden request, or one of zeros, a few times. Raises AppError."""
     for name, served in engine.served.items():
         folders = (model_dir / name, model_dir)
         golden = next((file for folder in folders if (file := folder / "golden.json").exists()), None)
         served.example = _golden(golden) if golden else _zeros(served)
-        _rehearse(served, served.example)
+        try:
+            _rehearse(served, served.example)
+        except Exception as error:
+            log.exception("the rehearsal of model %s failed", name)
+            if golden:  # zeros may be nothing that a model can do anything with
+                raise AppError(f"hooks.py or the model fails on the first golden request of model {name}; the log's line before has the exception") from error
 
 
 def _rehearse(served: Served, inputs: list[dict[str, Any]]) -> None:

@@ -200,6 +200,16 @@ def test_our_own_faults_are_found_by_their_trace_whichever_way_they_went(
     assert {(line["status"], line["model"], line["path"]) for line in lines if line["message"] == "request"} == {(500, infer_path.split("/")[3], infer_path)}
 
 
+def test_a_hook_that_fails_on_the_golden_request_keeps_the_service_from_starting(model_dir: Path, tmp_path: Path) -> None:
+    shutil.copytree(APP_TEMPLATE / "app", tmp_path / "app")
+    (tmp_path / "app" / "hooks.py").write_text(FAILING.replace(".min() == 16", ".max() > 0"))
+    code, lines = ServingProcess({"MODEL_DIR": str(model_dir)}, tmp_path).finish()
+    assert code == 1
+    assert [line["level"] for line in lines] == ["error", "error"]
+    assert "RuntimeError: the developer's fault" in lines[0]["exception"]
+    assert lines[1]["message"].startswith("hooks.py or the model fails on the first golden request of model")
+
+
 def test_samples_of_both_ways_hold_what_is_named_only(start_server: Start, infer_path: str, body: bytes, golden_input: dict[str, Any]) -> None:
     server = start_server(SAMPLE_RATE="1", SAMPLE_TENSORS="label")
     url = server.wait_until_serving()

@@ -10,7 +10,7 @@ from delivery.git import Git
 from delivery.image.documents import PROVENANCE_TYPE, SBOM_TYPE, Origin, provenance, sbom
 from delivery.image.inventory import inventory
 from delivery.image.referrers import Kind, attach, find
-from delivery.registry import NotKnownError, RegistryError, open_artifacts, split_host
+from delivery.registry import NotKnownError, Reference, RegistryError, open_artifacts, split_host
 from delivery.release.record import Record, ReleasedService
 
 SBOM = Kind(suffix="sbom", media_type=SBOM_TYPE)
@@ -77,9 +77,10 @@ def document_of(image: str, kind: Kind) -> bytes:
     Raises:
         RegistryError: nothing is.
     """
-    name, _, digest = image.partition("@")
-    host, repository = split_host(name)
-    found = find(open_artifacts(host), repository, digest, kind)
+    named = Reference.parse(image)
+    if named.digest is None:
+        raise RegistryError(f"{image} names no digest, so it may be another image tomorrow; give <registry>/<repository>@sha256:<digest>")
+    found = find(open_artifacts(named.host), named.repository, named.digest, kind)
     if found is None:
         raise RegistryError(f"{image} has no {kind.suffix} beside it; `converge image attest STACK` attaches it")
     return found

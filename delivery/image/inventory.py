@@ -50,12 +50,22 @@ def inventory(registry: ArtifactRegistry, repository: str, digest: str, cache: P
     Raises:
         RegistryError: the image or a layer is not there, or is not what it should be.
     """
-    manifest = registry.manifest(repository, digest)
-    layers = manifest.document.get("layers") if manifest else None
-    if not isinstance(layers, list):
-        raise RegistryError(f"{registry.host}/{repository}@{digest} is no image of one platform, or is not there")
+    layers = _layers(registry, repository, digest)
     folder = cache or _cache()
     return tuple(sorted({item for layer in layers for item in _of_layer(registry, repository, str(layer["digest"]), folder)}))
+
+
+def _layers(registry: ArtifactRegistry, repository: str, digest: str) -> list[Mapping[str, Any]]:
+    manifest = registry.manifest(repository, digest)
+    document = manifest.document if manifest else {}
+    for part in document.get("manifests") or ():
+        # An index of one image, such as builders make that add attestations of their own.
+        if (part.get("platform") or {}).get("os") == "linux":
+            return _layers(registry, repository, str(part["digest"]))
+    layers = document.get("layers")
+    if not isinstance(layers, list):
+        raise RegistryError(f"{registry.host}/{repository}@{digest} is no image, or is not there")
+    return layers
 
 
 def _cache() -> Path:

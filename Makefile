@@ -5,7 +5,7 @@ UV_VERSION := 0.13.9
 MADE := .venv/made
 
 .DEFAULT_GOAL := help
-.PHONY: help up down app preview plans screenshots story test lint audit format verify-azure lock
+.PHONY: help up down app preview plans screenshots story test lint audit format benchmark-serving verify-azure lock
 
 help: ## List the targets.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
@@ -42,6 +42,9 @@ audit: $(MADE) ## Look for known vulnerabilities in the packages that ship in im
 
 format: $(MADE) ## Format the code.
 	@.venv/bin/ruff format . && .venv/bin/ruff check --fix .
+
+benchmark-serving: $(MADE) ## Measure the service against other model servers, each in an environment of its own; wants two quiet cores.
+	@.venv/bin/python -m benchmarks.serving
 
 verify-azure: $(MADE) ## Make everything in a subscription of your own, look at it, delete it. Costs money, asks first.
 	@.venv/bin/python -m delivery.verify

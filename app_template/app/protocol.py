@@ -80,8 +80,6 @@ def decode(body: bytes, signature: Signature, header_length: int | None = None) 
         if header_length > len(body):
             raise InvalidRequestError(f"the header 'inference-header-content-length' is {header_length}, but the body has {len(body)} bytes")
         body, reading = body[:header_length], _Reading(memoryview(body)[header_length:])
-    if b"\\u0000" in body:  # simdjson looks a field up by its name up to the first zero
-        return _request(_parse(body), signature, reading)
     parser = _parsers.pop() if _parsers else simdjson.Parser()
     try:
         document = parser.parse(body)

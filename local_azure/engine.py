@@ -26,8 +26,10 @@ _MOST_VALUES = 8
 _LONGEST_VALUE = 80
 _BUILD_LINE = re.compile(r".*docker-build:index:Image \S+ [a-z]+ \([\d.]+s\)(?: \[diff: [^\]]*\];?)? ?(.*)")
 _STEP = re.compile(r"#(\d+) \[(.+?)\] (.*)")
-_FAILED_COMMAND = re.compile(r'failed to solve: process "/bin/sh -c ([^"$\\]+)')
+_FAILED_COMMAND = re.compile(r'failed to solve: process "(?:/bin/sh -c )?([^"$\\]+)')
 """Up to the first argument: there the error has the name of a variable, and the step its value."""
+_LIST_SIGNS = re.compile(r'[\[\]",]')
+"""Of a command without a shell: the step shows it as a list, the error as one line."""
 _MOST_LINES = 30
 _COLORS = re.compile(r"<\{%.*?%\}>|\x1b\[[0-9;]*m")
 
@@ -269,7 +271,7 @@ class Diagnostics:
     def _failed_step(self, error: str) -> str:
         """The step of which BuildKit's error names the command: its name, then the end of its output."""
         failed = _FAILED_COMMAND.match(error)
-        steps = {line[1]: line[2] for line in map(_STEP.match, self._build_output) if line and failed and failed[1].strip() in line[3]}
+        steps = {line[1]: line[2] for line in map(_STEP.match, self._build_output) if line and failed and failed[1].strip() in _LIST_SIGNS.sub("", line[3])}
         if not steps:
             return ""
         number, name = steps.popitem()

@@ -143,7 +143,7 @@ def test_what_is_fast_is_learned_per_size() -> None:
 def test_what_is_refused_teaches_nothing_and_one_hiccup_little() -> None:
     delay = 0.05
 
-    def compute(inputs: Tensors) -> None:
+    def compute(_: Tensors) -> None:
         time.sleep(delay)
 
     served = _served(Summing(compute))

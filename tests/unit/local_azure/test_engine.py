@@ -165,6 +165,21 @@ def test_a_failed_build_step_is_told_by_what_it_printed(prefix: str):
     )
 
 
+def test_a_failed_step_without_a_shell_is_told_by_what_it_printed():
+    diagnostics = Diagnostics()
+    for line in (
+        '#20 [test 2/2] RUN --mount=type=bind,source=tests,target=/srv/tests     ["/srv/venv/bin/python", "/build/check_image.py", "/test-packages", "tests/image"]',
+        "#20 1.18 FAILED tests/image/test_golden.py::test_golden_requests",
+    ):
+        diagnostics.read(f" +  docker-build:index:Image one creating (3s) {line}")
+    diagnostics.collect(
+        error('failed to solve: process "/srv/venv/bin/python /build/check_image.py /test-packages tests/image" did not complete successfully: exit code: 1')
+    )
+    assert diagnostics.message() == (
+        "the image was not built, because the step [test 2/2] failed:\n    FAILED tests/image/test_golden.py::test_golden_requests"
+    )
+
+
 def test_a_failed_build_without_output_keeps_its_error():
     diagnostics = Diagnostics()
     diagnostics.collect(error('failed to solve: process "/bin/false" did not complete successfully: exit code: 1'))

@@ -80,6 +80,8 @@ def decode(body: bytes, signature: Signature, header_length: int | None = None) 
         if header_length > len(body):
             raise InvalidRequestError(f"the header 'inference-header-content-length' is {header_length}, but the body has {len(body)} bytes")
         body, reading = body[:header_length], _Reading(memoryview(body)[header_length:])
+    if b"\\u0000" in body:  # simdjson looks a field up by its name up to the first zero
+        return _request(_parse(body), signature, reading)
     parser = _parsers.pop() if _parsers else simdjson.Parser()
     try:
         document = parser.parse(body)
@@ -106,9 +108,11 @@ _parsers: list[simdjson.Parser] = []
 
 def _fields(node: simdjson.Object) -> dict[str, Any]:
     """An object whose values are still simdjson's."""
-    fields = dict(node.items())  # not node[key]: it ends a key at its first NUL, and so finds another one's value
-    if len(fields) != len(node):
-        _unique_keys([(key, None) for key in node])
+    keys = list(node)
+    # Not `items()`: it makes Python's own objects of all numbers below.
+    fields = {key: node[key] for key in keys}
+    if len(fields) != len(keys):
+        _unique_keys([(key, None) for key in keys])
     return fields
 
 

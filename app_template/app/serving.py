@@ -110,7 +110,7 @@ def serve(settings: Settings, place: Place) -> None:
     authenticator, tracer = _authenticator(settings), _tracer(settings, app)
     engine = Engine(models, app, settings, metrics, _sampler(settings))
     app.engine = engine
-    warming.warm_up(engine, settings.model_dir)
+    warming.warm_up(engine)
     http_app = HttpApp(engine, app, settings, metrics, authenticator=authenticator, tracer=tracer)
 
     def open_grpc() -> "GrpcServer":

@@ -18,11 +18,11 @@ _ROUNDS = 50
 log = logging.getLogger("app")
 
 
-def warm_up(engine: Engine, model_dir: Path) -> None:
+def warm_up(engine: Engine) -> None:
     """Answers each model's first golden request, or one of zeros, a few times. Raises AppError."""
     for name, served in engine.served.items():
-        folders = (model_dir / name, model_dir)
-        golden = next((file for folder in folders if (file := folder / "golden.json").exists()), None)
+        folder = served.model.folder
+        golden = folder / "golden.json" if folder and (folder / "golden.json").exists() else None
         served.example = _golden(golden) if golden else _zeros(served)
         try:
             _rehearse(served, served.example)

@@ -140,25 +140,26 @@ def test_what_is_fast_is_learned_per_size() -> None:
     assert served.is_fast(100)
 
 
-def test_what_is_refused_teaches_nothing_and_one_hiccup_little() -> None:
-    delay = 0.05
+def test_what_is_refused_teaches_nothing_and_one_hiccup_little(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, takes = 0.0, 0.05
 
     def compute(_: Tensors) -> None:
-        time.sleep(delay)
+        nonlocal now
+        now += takes
 
+    monkeypatch.setattr(time, "perf_counter", lambda: now)
     served = _served(Summing(compute))
     served.answer([_job()])
-    for _ in range(200):  # refused before the model ran, in microseconds
+    for _ in range(200):  # refused before the model ran, in no time
         served.answer([_job(rows=5000)])
-    assert not served.is_fast(100)
+    assert served.expected(100) == pytest.approx(takes)
 
-    delay = 0.0
+    takes = 0.0001
     fast = _served(Summing(compute))
-    for _ in range(20):
-        fast.answer([_job()])
-    delay = 0.05
     fast.answer([_job()])
-    assert fast.expected(100) < INLINE_SECONDS / 4
+    takes = 1.0
+    fast.answer([_job()])
+    assert fast.expected(100) == pytest.approx(0.0001 * 1.35)
 
 
 def test_models_are_found_by_name_and_version() -> None:

@@ -168,7 +168,7 @@ def test_a_failed_build_step_is_told_by_what_it_printed(prefix: str):
 def test_a_failed_step_without_a_shell_is_told_by_what_it_printed():
     diagnostics = Diagnostics()
     for line in (
-        '#20 [test 2/2] RUN --mount=type=bind,source=tests,target=/srv/tests ["/srv/venv/bin/python", "/build/check_image.py", "/test-packages", "tests/image"]',
+        '#20 [test 2/2] RUN --mount=type=bind,source=tests ["/srv/venv/bin/python", "/build/check_image.py", "/test-packages", "tests/image"]',
         "#20 1.18 FAILED tests/image/test_golden.py::test_golden_requests",
     ):
         diagnostics.read(f" +  docker-build:index:Image one creating (3s) {line}")

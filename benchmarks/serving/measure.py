@@ -62,7 +62,7 @@ class Bench:
 
     def environment_of(self, peer: Peer) -> Path:
         """The peer's environment. Raises BenchmarkError."""
-        return environments.make("ours" if peer.requirements == OURS.requirements else peer.name, peer.requirements, self.python)
+        return environments.make("ours" if peer.requirements == OURS.requirements else peer.requirements.parent.name, peer.requirements, self.python)
 
     def variables(self, workers: int) -> dict[str, str]:
         """Environment variables of a server."""

@@ -69,4 +69,14 @@ FRAMEWORKS = (
     _peer("mlflow", "mlflow models serve", MLFLOW, "/invocations"),
 )
 """Model servers; the best of them is what ours is compared with."""
-PEERS = {peer.name: peer for peer in (OURS, *FRAMEWORKS, FASTAPI, CONSTANT)}
+BARE_MLSERVER = Peer(
+    name="mlserver_bare",
+    title="MLServer without metrics",
+    form=PROTOCOL,
+    path="/v2/models/digits/infer",
+    folder=HERE / "mlserver",
+    requirements=HERE / "mlserver" / "requirements.txt",
+    environment={"METRICS": "off"},
+)
+"""Not how anybody would run it, and not what ours is, whose metrics are on; but its metrics cost it more than all else, so both are shown."""
+PEERS = {peer.name: peer for peer in (OURS, *FRAMEWORKS, BARE_MLSERVER, FASTAPI, CONSTANT)}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .measure import BINARY_CONCURRENCY, CONCURRENCIES, ROWS, Case, Measured
-from .peers import CONSTANT, FASTAPI, FRAMEWORKS, OURS
+from .peers import BARE_MLSERVER, CONSTANT, FASTAPI, FRAMEWORKS, OURS
 
 _NONE = "-"
 _LEAST_OF_BEST = {(1, 1): 2.5, (1, 16): 8.0, (1, 64): 8.0, (32, 1): 2.5, (32, 16): 6.0, (32, 64): 6.0}
@@ -101,9 +101,11 @@ def ratios_table(run: Run) -> str:
             ours, best = run.rate(OURS.name, case), run.best(case)
             of_best = _NONE if best is None else f"{_times(ratio(ours, best[1]))} ({best[0]})"
             constant, session = ratio(ours, run.rate(CONSTANT.name, case)), ratio(ours, run.session.get(rows))
+            bare = _times(ratio(ours, run.rate(BARE_MLSERVER.name, case)))
             shares = [_NONE if share is None else f"{share:.0%}" for share in (constant, session)]
-            lines.append([str(rows), str(concurrency), of_best, _times(ratio(ours, run.rate(FASTAPI.name, case))), *shares])
-    return _markdown(["rows", "at once", "times the best model server", "times plain FastAPI", "of a constant answer", "of `session.run`"], lines)
+            lines.append([str(rows), str(concurrency), of_best, bare, _times(ratio(ours, run.rate(FASTAPI.name, case))), *shares])
+    heads = ["rows", "at once", "times the best model server", "times MLServer without metrics", "times plain FastAPI", "of a constant", "of `session.run`"]
+    return _markdown(heads, lines)
 
 
 def extra_table(run: Run, workers: int) -> str:

@@ -39,9 +39,10 @@ async def main() -> None:
         host="127.0.0.1",
         http_port=port,
         grpc_port=port + 1,
+        metrics_port=port + 2,
         # One worker: in the server's own process. More: its pool, which is how it uses more cores.
         parallel_workers=workers if workers > 1 else 0,
-        metrics_endpoint=None,
+        metrics_endpoint="/metrics" if os.environ.get("METRICS", "on") == "on" else None,
         gzip_enabled=False,
     )
     server = MLServer(settings)

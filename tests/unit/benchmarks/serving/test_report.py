@@ -30,14 +30,20 @@ def test_a_ratio_needs_both():
 
 def test_the_best_model_server_counts_and_plain_fastapi_is_none():
     table = ratios_table(
-        run(mlserver=peer("MLServer", 2_000), kserve=peer("KServe", 1_000), fastapi=peer("plain FastAPI", 5_000), constant=peer("constant", 40_000))
+        run(
+            mlserver=peer("MLServer", 2_000),
+            kserve=peer("KServe", 1_000),
+            mlserver_bare=peer("bare", 8_000),
+            fastapi=peer("plain FastAPI", 5_000),
+            constant=peer("constant", 40_000),
+        )
     )
-    assert "| 1 | 16 | 10.0 (MLServer) | 4.0 | 50% | 20% |" in table
-    assert "| 32 | 64 | 10.0 (MLServer) | 4.0 | 50% | 40% |" in table
+    assert "| 1 | 16 | 10.0 (MLServer) | 2.5 | 4.0 | 50% | 20% |" in table
+    assert "| 32 | 64 | 10.0 (MLServer) | 2.5 | 4.0 | 50% | 40% |" in table
 
 
 def test_what_was_not_measured_stays_empty():
-    assert "| 1 | 16 | - | - | - | 20% |" in ratios_table(run())
+    assert "| 1 | 16 | - | - | - | - | 20% |" in ratios_table(run())
     assert claims(run()) == []
 
 

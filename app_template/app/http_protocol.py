@@ -69,6 +69,8 @@ class ShortWay:
                 (f"/v2/models/{name}/versions/{version}/infer", "/v2/models/{model_name}/versions/{model_version}/infer"),
             ):
                 self._paths[path.encode()] = _Target(served, path, route, settings.image_digest)
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._lines = b""
         self._arrived: dict[_Target, list[tuple[InferenceProtocol, _Exchange, float]]] = {}
 
     def target(self, url: bytes, headers: list[tuple[bytes, bytes]]) -> "tuple[_Target, bytes] | None":
@@ -85,6 +87,12 @@ class ShortWay:
             elif name in _LONG_WAY:
                 return None
         return (target, traceparent) if 0 <= length <= self._limit and target.served.is_fast(length) else None
+
+    def as_lines(self, headers: list[tuple[bytes, bytes]]) -> bytes:
+        """Uvicorn's own headers, of which it makes a new list each second, for the date."""
+        if headers is not self._headers:
+            self._headers, self._lines = headers, b"".join([b"%b: %b\r\n" % header for header in headers])
+        return self._lines
 
     def arrived(self, target: "_Target", protocol: "InferenceProtocol", exchange: _Exchange) -> None:
         """A request is complete; it is answered once all that came in the same turn are."""
@@ -202,7 +210,7 @@ class InferenceProtocol(HttpToolsProtocol):
         if exchange.disconnected:
             return
         close = close or not exchange.keep_alive
-        dates = b"".join([b"%b: %b\r\n" % header for header in self.server_state.default_headers])
+        dates = self.short_way.as_lines(self.server_state.default_headers)
         ending = b"connection: close\r\n\r\n" if close else b"\r\n"
         self.transport.write(b"%b%bcontent-length: %d\r\n%b%b" % (head, dates, len(body), ending, body))
         if close:

@@ -65,7 +65,7 @@ class Settings:
             max_body_bytes=read.integer("MAX_BODY_BYTES", 4 * 1024 * 1024, 1, 2**40),
             max_rows=read.integer("MAX_ROWS", 4096, 1, 2**31),
             queue_seconds=read.integer("QUEUE_MILLISECONDS", 500, 1, 3_600_000) / 1000,
-            request_seconds=read.integer("REQUEST_SECONDS", 30, 1, 3600),
+            request_seconds=read.integer("REQUEST_SECONDS", 15, 1, 3600),
             drain_seconds=read.integer("DRAIN_SECONDS", 5, 0, 3600),
             shutdown_seconds=read.integer("SHUTDOWN_SECONDS", 20, 1, 3600),
             workers=workers,

@@ -98,8 +98,9 @@ class Line:
         group: list[_Waiting] = []
         others: list[_Waiting] = []
         room, rows = _BATCH_BYTES, self._max_batch if served.batches else 1
+        time_left = self._queue_seconds / 2  # nobody behind them should have to wait longer for so many at once
         now = time.perf_counter()
-        while self._queue and rows and room > 0:
+        while self._queue and rows and room > 0 and time_left > 0:
             waiting = self._queue.popleft()
             if waiting.done.done():  # nobody waits for it any more
                 self._backlog -= waiting.seconds
@@ -111,7 +112,7 @@ class Line:
                 others.append(waiting)
             else:
                 group.append(waiting)
-                room, rows = room - waiting.job.size, rows - 1
+                room, rows, time_left = room - waiting.job.size, rows - 1, time_left - waiting.seconds
         self._queue.extendleft(reversed(others))
         return group
 

@@ -72,7 +72,7 @@ class Settings:
             worker_threads=read.integer("WORKER_THREADS", max(1, math.ceil(cpus / workers)), 1, 1024),
             intra_op_threads=read.integer("INTRA_OP_THREADS", 1, 1, 1024),
             batching=read.choice("BATCHING", ("auto", "on", "off")),
-            max_batch_rows=read.integer("MAX_BATCH_ROWS", 64, 1, 65536),
+            max_batch_rows=read.integer("MAX_BATCH_ROWS", 512, 1, 65536),
             batch_seconds=read.integer("BATCH_MILLISECONDS", 0, 0, 60_000) / 1000,
             access_log=read.choice("ACCESS_LOG", ("errors", "off", "all")),
             sample_rate=read.share("SAMPLE_RATE", 0.0),

@@ -6,7 +6,7 @@ Both transports use it, so that a wrong tensor is refused with the same words ov
 import math
 import struct
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
@@ -52,7 +52,7 @@ class InferRequest:
     inputs: Tensors
     id: str | None = None
     outputs: tuple[str, ...] = ()  # names asked for; empty: all of them
-    binary: frozenset[str] = field(default_factory=frozenset)  # outputs that are to travel as raw bytes
+    binary: frozenset[str] = frozenset()  # outputs that are to travel as raw bytes
 
 
 def check_datatype(tensor: Tensor, datatype: object) -> None:

@@ -21,6 +21,7 @@ from .engine import INLINE_BYTES, Served
 from .errors import RequestError, TimedOutError
 from .http_app import HEADER_LENGTH, HttpApp, HttpJob, model_headers, refusal
 from .logs import trace_id
+from .metrics import Histogram
 
 _LONG_WAY = frozenset({HEADER_LENGTH, b"transfer-encoding", b"expect", b"upgrade", b"content-encoding"})
 """Headers that need more than the short way does."""
@@ -33,6 +34,9 @@ class _Event:
         """Does nothing."""
 
 
+_EVENT = _Event()
+
+
 class _Exchange:
     """One request on the short way, in the place where uvicorn keeps its own record of one: these names are uvicorn's."""
 
@@ -43,7 +47,7 @@ class _Exchange:
         self.body = b""
         self.disconnected = False
         self.keep_alive = keep_alive
-        self.message_event = _Event()
+        self.message_event = _EVENT
         self.more_body = True
         self.response_complete = False
 
@@ -68,7 +72,7 @@ class ShortWay:
                 (f"/v2/models/{name}/infer", "/v2/models/{model_name}/infer"),
                 (f"/v2/models/{name}/versions/{version}/infer", "/v2/models/{model_name}/versions/{model_version}/infer"),
             ):
-                self._paths[path.encode()] = _Target(served, path, route, settings.image_digest)
+                self._paths[path.encode()] = _Target(served, path, route, settings.image_digest, self.measured.of(route, 200))
         self._headers: list[tuple[bytes, bytes]] = []
         self._lines = b""
         self._arrived: dict[_Target, list[tuple[InferenceProtocol, _Exchange, float]]] = {}
@@ -115,7 +119,7 @@ class ShortWay:
                 error = job.error
                 if error is None:
                     protocol.respond(exchange, target.head(job.answer.header_length), job.answer.body, close=close)
-                    self.measured.of(target.route, 200).observe(time.perf_counter() - at)
+                    target.answered.observe(time.perf_counter() - at)
                 else:
                     protocol.refuse(exchange, error, close=close)
                     seconds = time.perf_counter() - at
@@ -126,10 +130,11 @@ class ShortWay:
 class _Target:
     """A model's infer path."""
 
-    __slots__ = ("_json", "_raw", "path", "route", "served")
+    __slots__ = ("_json", "_raw", "answered", "path", "route", "served")
 
-    def __init__(self, served: Served, path: str, route: str, image_digest: str) -> None:
+    def __init__(self, served: Served, path: str, route: str, image_digest: str, answered: Histogram) -> None:
         self.served = served
+        self.answered = answered
         self.path = path
         self.route = route
         named = b"".join(b"%b: %b\r\n" % header for header in model_headers(served.model, image_digest))
@@ -173,6 +178,19 @@ class InferenceProtocol(HttpToolsProtocol):
             self.short_way.measured.of(target.route, TimedOutError.status).observe(self.short_way.request_seconds)
         self.refuse(exchange, TimedOutError(f"the body did not arrive within {self.short_way.request_seconds:g} s"), close=True)
 
+    def on_message_begin(self) -> None:
+        """A request begins. What ASGI wants to know of it is put together only when it goes that way."""
+        self.url = b""
+        self.headers = []
+        self.expect_100_continue = False
+
+    def _begin_the_long_way(self) -> None:
+        url, headers, expects = self.url, self.headers, self.expect_100_continue
+        super().on_message_begin()
+        self.url, self.headers, self.expect_100_continue = url, headers, expects
+        self.scope["headers"] = headers
+        super().on_headers_complete()
+
     def on_headers_complete(self) -> None:
         """The head is there: which way?"""
         self._target = found = None
@@ -181,7 +199,7 @@ class InferenceProtocol(HttpToolsProtocol):
         if (before is None or before.response_complete) and parser.get_method() == b"POST" and self.short_way.is_open:
             found = self.short_way.target(self.url, self.headers)
         if found is None:
-            super().on_headers_complete()
+            self._begin_the_long_way()
             return
         self._target, traceparent = found
         keep_alive = parser.get_http_version() != "1.0" and parser.should_keep_alive()
@@ -201,7 +219,8 @@ class InferenceProtocol(HttpToolsProtocol):
             super().on_message_complete()
             return
         self._target = None
-        self._forget_patience()
+        if self._patience is not None:
+            self._forget_patience()
         self.short_way.arrived(target, self, self.cycle)
 
     def respond(self, exchange: _Exchange, head: bytes, body: bytes, *, close: bool) -> None:

@@ -155,6 +155,36 @@ class InferenceProtocol(HttpToolsProtocol):
         super().__init__(config, server_state, app_state, _loop)
         self._target: _Target | None = None
         self._patience: asyncio.TimerHandle | None = None
+        self._idle_since = 0.0  # the loop's time; 0: a request is under way
+
+    def _unset_keepalive_if_required(self) -> None:
+        """Uvicorn calls this when something arrives. The timer runs on, and then looks whether the connection has been idle so long."""
+        self._idle_since = 0.0
+
+    def on_response_complete(self) -> None:
+        """The answer is written. Uvicorn would start a timer here and stop it with the next request, which costs more than all else it does."""
+        self._idle_since = self.loop.time()
+        if self.timeout_keep_alive_task is None:
+            self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._idle_since = 0.0
+            self._start_asgi_task(*self.pipeline.pop())
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Closes a connection that has been idle for as long as it may be."""
+        self.timeout_keep_alive_task = None
+        if self.transport.is_closing():
+            return
+        now = self.loop.time()
+        idle = now - self._idle_since if self._idle_since else 0.0
+        if idle >= self.timeout_keep_alive:
+            self.transport.close()
+        else:
+            self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive - idle, self.timeout_keep_alive_handler)
 
     def data_received(self, data: bytes) -> None:
         """Bytes from the client."""
@@ -165,6 +195,9 @@ class InferenceProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The client is gone."""
         self._forget_patience()
+        if self.timeout_keep_alive_task is not None:
+            self.timeout_keep_alive_task.cancel()
+            self.timeout_keep_alive_task = None
         super().connection_lost(exc)
 
     def _forget_patience(self) -> None:

@@ -1,6 +1,7 @@
 """The paths of the protocol, their answers and their errors, over HTTP."""
 
 import json
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -193,14 +194,16 @@ class OddModel(Model):
 
 @pytest.fixture
 def odd_server(model_dir: Path) -> Iterator[str]:
-    """The URL of a service with that model, in this process."""
+    """The URL of a service with that model, in this process, which closes connections that are idle for a second."""
     model = load(model_dir, CONTRACT, local_name="digits")
     odd = OddModel(model.name, model.version, model.sha256, model.signature, model.session)
     settings = Settings.from_environment({"WORKER_THREADS": "1"})
     metrics = Metrics()
     engine = Engine({odd.name: odd}, hooks.app, settings, metrics)
     http_app = HttpApp(engine, hooks.app, settings, metrics)
-    config = uvicorn.Config(cast("Any", http_app), port=0, http=protocol_class(http_app), interface="asgi3", lifespan="off", log_config=None, ws="none")
+    config = uvicorn.Config(
+        cast("Any", http_app), port=0, timeout_keep_alive=1, http=protocol_class(http_app), interface="asgi3", lifespan="off", log_config=None, ws="none"
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -246,3 +249,22 @@ def test_what_json_cannot_carry_is_refused_and_travels_as_raw_bytes(odd_server: 
         assert response.json() == {"error": "output 'probabilities' holds NaN or infinity for these inputs, which JSON cannot carry; ask for it as binary data"}
         response = client.post(infer_path, json={**_image(2), "outputs": [{"name": "probabilities", "parameters": {"binary_data": True}}]})
         assert np.isnan(np.frombuffer(response.content[-40:], "<f4")[0])
+
+
+def test_an_idle_connection_is_closed_and_one_in_use_is_not(odd_server: str, infer_path: str) -> None:
+    body = json.dumps(_image(0)).encode()
+    request = f"POST {infer_path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+    host, _, port = odd_server.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        for _ in range(4):  # longer than a second in all, but never so long at once
+            connection.sendall(request)
+            assert connection.recv(65536).startswith(b"HTTP/1.1 200 OK")
+            time.sleep(0.5)
+        # A request whose body takes longer than that is waited for.
+        connection.sendall(request[:-10])
+        time.sleep(1.5)
+        connection.sendall(request[-10:])
+        assert connection.recv(65536).startswith(b"HTTP/1.1 200 OK")
+        started = time.monotonic()
+        assert connection.recv(65536) == b""
+        assert time.monotonic() - started > 0.9

@@ -26,8 +26,8 @@ _MOST_VALUES = 8
 _LONGEST_VALUE = 80
 _BUILD_LINE = re.compile(r".*docker-build:index:Image \S+ [a-z]+ \([\d.]+s\)(?: \[diff: [^\]]*\];?)? ?(.*)")
 _STEP = re.compile(r"#(\d+) \[(.+?)\] (.*)")
-_FAILED_COMMAND = re.compile(r'failed to solve: process "(?:/bin/sh -c )?([^"$\\]+)')
-"""Up to the first argument: there the error has the name of a variable, and the step its value."""
+_FAILED_COMMAND = re.compile(r'failed to solve: process "(?:/bin/sh -c (?:eval \\"\$0\\".*?\} )?)?([^"$\\]+)')
+"""Without the Dockerfile's shell, and up to the first argument: there the error has the name of a variable, and the step its value."""
 _LIST_SIGNS = re.compile(r'[\[\]",]')
 """Of a command without a shell: the step shows it as a list, the error as one line."""
 _MOST_LINES = 30

@@ -4,8 +4,6 @@
 request raise InvalidRequestError: the caller gets a 400 with your text.
 """
 
-import numpy as np
-
 from .developer import App, InvalidRequestError, Parameters, Request, Tensors, numbers
 
 APP_NAME = "digits-app"
@@ -29,7 +27,7 @@ def preprocess(inputs: Tensors) -> Tensors:
 @app.postprocess
 def postprocess(outputs: Tensors) -> tuple[Tensors, Parameters]:
     """From what the model gave to what the caller gets: the tensors, and `parameters` of the answer."""
-    confidence = np.max(outputs["probabilities"], axis=1)  # of each row's label
+    confidence = outputs["probabilities"].max(axis=1)  # of each row's label
     return outputs, {"app_release": APP_RELEASE, "lowest_confidence": round(float(confidence.min()), 4)}
 
 

@@ -6,6 +6,7 @@ what is tested, and the service that the tests start does not see it at all.
 
 import os
 import sys
+import time
 
 
 def main(packages: str, tests: str) -> int:
@@ -16,7 +17,12 @@ def main(packages: str, tests: str) -> int:
         del os.environ[name]
     import pytest  # noqa: PLC0415 - can be found only now
 
-    return int(pytest.main(["-q", "-p", "no:cacheprovider", tests]))
+    code = int(pytest.main(["-q", "-p", "no:cacheprovider", tests]))
+    if code:
+        # As in the Dockerfile: Pulumi's image plugin loses what a step prints just before it fails.
+        sys.stdout.flush()
+        time.sleep(1)
+    return code
 
 
 if __name__ == "__main__":

@@ -46,6 +46,7 @@ class Measured:
     rss: int | None = None
     pss: int | None = None
     environment_bytes: int | None = None
+    packed_bytes: int | None = None
     problems: list[str] = field(default_factory=list)
 
 
@@ -99,7 +100,7 @@ def measure(peer: Peer, bench: Bench) -> Measured:
     measured = Measured(title=peer.title)
     try:
         environment = bench.environment_of(peer)
-        measured.environment_bytes = environments.size_of(environment)
+        measured.environment_bytes, measured.packed_bytes = environments.size_of(environment), environments.packed_size_of(environment)
         python, first = environment / "bin" / "python", peer.form.ask(bench.questions[1][0][0])
         variables, log = bench.variables(1), bench.work / f"{peer.name}.log"
         with running(peer, python, variables, first, pin=pin(SERVER_CORE), log=log) as server:

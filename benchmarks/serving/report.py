@@ -86,10 +86,10 @@ def weights_table(run: Run) -> str:
     """Memory, start-up, size of the environment."""
     lines = []
     for measured in run.measured.values():
-        sizes = [_NONE if size is None else f"{size / 1e6:,.0f}" for size in (measured.rss, measured.pss, measured.environment_bytes)]
+        sizes = [_NONE if size is None else f"{size / 1e6:,.0f}" for size in (measured.rss, measured.pss, measured.environment_bytes, measured.packed_bytes)]
         start = _NONE if measured.start_seconds is None else f"{measured.start_seconds:.2f}"
-        lines.append([measured.title, *sizes[:2], start, sizes[2]])
-    return _markdown(["", "MB resident", "MB proportional", "s to first answer", "MB environment"], lines)
+        lines.append([measured.title, *sizes[:2], start, *sizes[2:]])
+    return _markdown(["", "MB resident", "MB proportional", "s to first answer", "MB environment", "MB as a layer"], lines)
 
 
 def ratios_table(run: Run) -> str:

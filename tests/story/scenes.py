@@ -124,7 +124,7 @@ def deploy_pods_that_never_get_ready(stage: Stage) -> None:
     """An app whose pods never get ready: the roll-out stops, the old one serves all the while, the record says why."""
     served = stage.served()
     stage.branch("broken")
-    stage.change(_HOOKS, r"^import numpy as np$", "import os\n\nimport numpy as np")
+    stage.change(_HOOKS, r"^from \.developer ", "import os\n\nfrom .developer ")
     # Passes its tests and the golden requests in the image build, where there is no cluster.
     stage.change(_HOOKS, r"^APP_NAME = ", 'if "KUBERNETES_SERVICE_HOST" in os.environ:\n    raise SystemExit("the configuration file is missing")\nAPP_NAME = ')
     stage.commit("Reads a configuration file")

@@ -42,6 +42,7 @@ async def main() -> None:
         metrics_port=port + 2,
         # One worker: in the server's own process. More: its pool, which is how it uses more cores.
         parallel_workers=workers if workers > 1 else 0,
+        metrics_dir=os.environ["WORK_DIR"],
         metrics_endpoint="/metrics" if os.environ.get("METRICS", "on") == "on" else None,
         gzip_enabled=False,
     )

@@ -145,7 +145,8 @@ def test_an_error_is_told_once_and_without_colour():
 
 
 @pytest.mark.parametrize("prefix", ["+  docker-build:index:Image one creating (3s) ", "~  docker-build:index:Image one updating (12s) [diff: ~labels,tags]; "])
-def test_a_failed_build_step_is_told_by_what_it_printed(prefix: str):
+@pytest.mark.parametrize("shell", ["", 'eval \\"$0\\" || { sleep 1; exit 1; } '])
+def test_a_failed_build_step_is_told_by_what_it_printed(prefix: str, shell: str):
     diagnostics = Diagnostics()
     for line in (
         "#5 [model 2/2] RUN --mount=type=secret,id=model_url python3 /build/fetch_model.py --model digits",
@@ -157,9 +158,8 @@ def test_a_failed_build_step_is_told_by_what_it_printed(prefix: str):
     ):
         diagnostics.read(f" {prefix}{line}")
         diagnostics.read(" ~  kubernetes:apps/v1:Deployment digits updating (3s) something else")
-    diagnostics.collect(
-        error('failed to solve: process "/bin/sh -c python3 /build/fetch_model.py --model \\"${MODEL}\\"" did not complete successfully: exit code: 1')
-    )
+    command = f'{shell}python3 /build/fetch_model.py --model \\"${{MODEL}}\\"'
+    diagnostics.collect(error(f'failed to solve: process "/bin/sh -c {command}" did not complete successfully: exit code: 1'))
     assert diagnostics.message() == (
         "the image was not built, because the step [model 2/2] failed:\n    attempt 2\n    error: model.onnx: expected sha256 aaa, got bbb (20992 bytes)"
     )

@@ -12,15 +12,17 @@ from pathlib import Path
 _ROOT = Path(__file__).resolve().parents[1]
 _BIN = Path(sys.executable).parent
 _PYTEST = [str(_BIN / "python"), "-m", "pytest", "--quiet"]
+# Tests that share nothing: one process per core.
+_PARALLEL = [*_PYTEST, "--numprocesses", "auto", "--dist", "worksteal"]
 
 STAGES: dict[str, list[list[str]]] = {
     "checks": [[str(_BIN / "ruff"), "format", "--check", "--quiet", "."], [str(_BIN / "ruff"), "check", "--quiet", "."], [str(_BIN / "pyright")]],
     "app": [[*_PYTEST, "app_template/tests"]],
-    "unit": [[*_PYTEST, "tests/unit"]],
+    "unit": [[*_PARALLEL, "tests/unit"]],
     "tools": [[str(_BIN / "converge"), "local", "prepare"]],
     "clients": [[str(_BIN / "python"), "tests/clients/run.py"]],
     "pipelines": [[*_PYTEST, "tests/pipelines"]],
-    "plan": [[*_PYTEST, "tests/plan"]],
+    "plan": [[*_PARALLEL, "tests/plan"]],
     "integration": [[*_PYTEST, "tests/integration"]],
     # A story: what comes after a step that failed says nothing new.
     "end_to_end": [[*_PYTEST, "--exitfirst", "tests/end_to_end"]],

@@ -49,6 +49,7 @@ def _arguments() -> argparse.Namespace:
     options = argparse.ArgumentParser(prog="python -m benchmarks.serving", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--peers", type=_peers, default=list(PEERS), help=f"separated by commas, of: {', '.join(PEERS)}; all by default")
     options.add_argument("--seconds", type=_seconds, default=5.0, help="of each load")
+    options.add_argument("--rounds", type=int, choices=range(1, 11), default=3, metavar="1-10", help="how often each is measured; the best counts")
     options.add_argument("--python", type=Path, help="the base Python of every environment; Debian's if there is one")
     options.add_argument("--out", type=Path, default=HERE / "results", help="the folder for results.json and results.md")
     return options.parse_args()
@@ -85,17 +86,23 @@ def _run(chosen: argparse.Namespace, work: Path, progress: Progress) -> tuple[re
     # We ourselves wait on the generator's core, and leave the server's alone.
     everywhere = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {GENERATOR_CORE})
-    for name in chosen.peers:
-        with progress.phase(PEERS[name].title):
-            measured[name] = measure(PEERS[name], bench)
-    if OURS.name in chosen.peers:
-        with progress.phase("session.run alone"):
-            session = session_alone(bench)
+    for number in range(1, chosen.rounds + 1):
+        for name in chosen.peers:
+            with progress.phase(f"round {number}: {PEERS[name].title}"):
+                found = measure(PEERS[name], bench)
+            if name in measured:
+                measured[name].merge(found)
+            else:
+                measured[name] = found
+        if OURS.name in chosen.peers:
+            with progress.phase(f"round {number}: session.run alone"):
+                session = {rows: max(rate, session.get(rows, 0.0)) for rows, rate in session_alone(bench).items()}
     os.sched_setaffinity(0, everywhere)
-    run = report.Run(machine=_machine(bench, cores), seconds=chosen.seconds, measured=measured, session=session)
-    for name in _of_interest(run):
-        with progress.phase(f"{PEERS[name].title}, {cores} workers"):
-            measure_all_cores(PEERS[name], bench, measured[name], cores)
+    run = report.Run(machine=_machine(bench, cores), seconds=chosen.seconds, rounds=chosen.rounds, measured=measured, session=session)
+    for number in range(1, chosen.rounds + 1):
+        for name in _of_interest(run):
+            with progress.phase(f"round {number}: {PEERS[name].title}, {cores} workers"):
+                measured[name].merge(measure_all_cores(PEERS[name], bench, cores))
     return run, cores
 
 

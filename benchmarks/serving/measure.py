@@ -3,9 +3,10 @@
 import json
 import os
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import httpx
 import numpy as np
@@ -48,6 +49,27 @@ class Measured:
     environment_bytes: int | None = None
     packed_bytes: int | None = None
     problems: list[str] = field(default_factory=list)
+
+    def merge(self, other: "Measured") -> None:
+        """Adds another round: of each load and of the starts the best counts, of memory the most, and nothing that went wrong is forgotten.
+
+        What else happens on a machine only ever makes a server slower, so the best is nearest to what it can do.
+        """
+        for case, load in other.loads.items():
+            known = self.loads.get(case)
+            if known is None or load.requests_per_second > known.requests_per_second:
+                self.loads[case] = load
+        self.start_seconds = _of(min, self.start_seconds, other.start_seconds)
+        self.rss, self.pss = _of(max, self.rss, other.rss), _of(max, self.pss, other.pss)
+        self.problems += other.problems
+
+
+Number = TypeVar("Number", int, float)
+
+
+def _of(choose: Callable[[Number, Number], Number], one: Number | None, other: Number | None) -> Number | None:
+    """Of both, where there are both."""
+    return other if one is None else one if other is None else choose(one, other)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,8 +139,9 @@ def measure(peer: Peer, bench: Bench) -> Measured:
     return measured
 
 
-def measure_all_cores(peer: Peer, bench: Bench, measured: Measured, workers: int) -> None:
+def measure_all_cores(peer: Peer, bench: Bench, workers: int) -> Measured:
     """With as many workers as cores, nobody bound to any."""
+    measured = Measured(title=peer.title)
     try:
         python, log = bench.environment_of(peer) / "bin" / "python", bench.work / f"{peer.name}-{workers}.log"
         with running(peer, python, bench.variables(workers), peer.form.ask(bench.questions[1][0][0]), pin=[], log=log) as server:
@@ -128,6 +151,7 @@ def measure_all_cores(peer: Peer, bench: Bench, measured: Measured, workers: int
                 _one(peer, bench, server, measured, Case(rows=rows, concurrency=64, workers=workers), peer.form, [])
     except BenchmarkError as error:
         measured.problems.append(f"with {workers} workers: {error}")
+    return measured
 
 
 def _load(peer: Peer, bench: Bench, server: Server, measured: Measured) -> None:

@@ -21,6 +21,7 @@ class Run:
 
     machine: Mapping[str, Any]
     seconds: float
+    rounds: int
     measured: Mapping[str, Measured]
     session: Mapping[int, float]
 
@@ -184,7 +185,7 @@ def _p99(measured: Measured, case: Case) -> float | None:
 def markdown(run: Run, workers: int) -> str:
     """The whole run."""
     machine = ", ".join(f"{name} {value}" for name, value in run.machine.items())
-    parts = [f"Measured with {machine}; {run.seconds:g} s each."]
+    parts = [f"Measured with {machine}; {run.seconds:g} s each, the best of {run.rounds}."]
     for rows in ROWS:
         parts += [f"### {_rows(rows)} a request (latency in ms)", loads_table(run, rows)]
     session = ", ".join(f"{rate:,.0f} calls/s with {_rows(rows)}" for rows, rate in sorted(run.session.items()))
@@ -206,6 +207,7 @@ def as_json(run: Run) -> dict[str, Any]:
     return {
         "machine": dict(run.machine),
         "seconds": run.seconds,
+        "rounds": run.rounds,
         "peers": peers,
         "session_run": {str(rows): rate for rows, rate in run.session.items()},
         "claims": [dataclasses.asdict(claim) for claim in claims(run)],

@@ -18,7 +18,7 @@ def peer(title: str, rate: float, p99: float = 0.01, size: int = 200_000_000) ->
 
 def run(**others: Measured) -> Run:
     measured = {"ours": peer("this service", 20_000, p99=0.002, size=100_000_000), **others}
-    return Run(machine={"cores": "2"}, seconds=1, measured=measured, session={1: 100_000.0, 32: 50_000.0})
+    return Run(machine={"cores": "2"}, seconds=1, rounds=1, measured=measured, session={1: 100_000.0, 32: 50_000.0})
 
 
 def test_a_ratio_needs_both():

@@ -32,7 +32,7 @@ BLOBS = "azure-native:storage:BlobServiceProperties"
 ACCOUNT = "azure-native:storage:StorageAccount"
 VAULT = "azure-native:keyvault:Vault"
 
-REMOVED = object()
+REMOVED = "(removed)"
 Change = dict[str, Any]
 
 

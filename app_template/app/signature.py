@@ -5,9 +5,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from .protocol import Frame
 
 FREE = -1
 
@@ -74,6 +77,11 @@ class Signature:
     def inputs_by_name(self) -> dict[str, Tensor]:
         """The inputs; looked up with every request."""
         return {tensor.name: tensor for tensor in self.inputs}
+
+    @cached_property
+    def frames(self) -> "dict[bytes, Frame]":
+        """What protocol.py has found out about requests that it has read, by how they begin."""
+        return {}
 
 
 class _OnnxTensor(Protocol):

@@ -166,13 +166,14 @@ def _load(peer: Peer, bench: Bench, server: Server, measured: Measured) -> None:
 
 def _warm(peer: Peer, bench: Bench, server: Server, generator: Sequence[str]) -> None:
     for rows in ROWS:
-        request = peer.form.ask(bench.questions[rows][0][0])
-        oha.run(bench.oha, server.url(peer, rows), request, concurrency=16, seconds=bench.seconds / 4, pin=generator)
+        requests = [peer.form.ask(image) for image, _ in bench.questions[rows]]
+        oha.run(bench.oha, server.url(peer, rows), requests, concurrency=16, seconds=bench.seconds / 4, pin=generator)
 
 
 def _one(peer: Peer, bench: Bench, server: Server, measured: Measured, case: Case, form: Form, generator: Sequence[str]) -> None:
-    request = form.ask(bench.questions[case.rows][0][0])
-    load = oha.run(bench.oha, server.url(peer, case.rows), request, concurrency=case.concurrency, seconds=bench.seconds, pin=generator)
+    # Several bodies go to oha line by line, and raw bytes have newlines among them.
+    requests = [form.ask(image) for image, _ in bench.questions[case.rows]][: 1 if form is BINARY else None]
+    load = oha.run(bench.oha, server.url(peer, case.rows), requests, concurrency=case.concurrency, seconds=bench.seconds, pin=generator)
     measured.loads[case] = load
     if load.errors:
         measured.problems.append(f"rows: {case.rows}, at once: {case.concurrency}, {case.form}: {load.errors}")

@@ -63,14 +63,16 @@ def find(cache: Path) -> Path:
     return binary
 
 
-def run(oha: Path, url: str, request: Request, *, concurrency: int, seconds: float, pin: Sequence[str]) -> Load:
-    """Sends one request over and over on so many kept-alive connections. Raises BenchmarkError."""
+def run(oha: Path, url: str, requests: Sequence[Request], *, concurrency: int, seconds: float, pin: Sequence[str]) -> Load:
+    """Sends the requests on so many kept-alive connections, in any order. Several have the same headers and no newline. Raises BenchmarkError."""
     with tempfile.NamedTemporaryFile() as body:
-        body.write(request.body)
+        body.write(b"\n".join(request.body for request in requests))
         body.flush()
-        headers = [part for name, value in request.headers.items() for part in ("-H", f"{name}: {value}")]
+        headers = [part for name, value in requests[0].headers.items() for part in ("-H", f"{name}: {value}")]
         command = [*pin, str(oha), "--no-tui", "--no-color", "--output-format", "json", "-z", f"{round(seconds * 1000)}ms", "-c", str(concurrency)]
-        done = subprocess.run([*command, "-m", "POST", "-D", body.name, *headers, url], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [*command, "-m", "POST", "-Z" if len(requests) > 1 else "-D", body.name, *headers, url], capture_output=True, text=True, check=False
+        )
     if done.returncode:
         raise BenchmarkError(f"oha failed: {done.stderr.strip()[-500:]}")
     return parse(done.stdout)

@@ -271,7 +271,8 @@ class Diagnostics:
     def _failed_step(self, error: str) -> str:
         """The step of which BuildKit's error names the command: its name, then the end of its output."""
         failed = _FAILED_COMMAND.match(error)
-        steps = {line[1]: line[2] for line in map(_STEP.match, self._build_output) if line and failed and failed[1].strip() in _LIST_SIGNS.sub("", line[3])}
+        command = _LIST_SIGNS.sub("", failed[1]).strip() if failed else None
+        steps = {line[1]: line[2] for line in map(_STEP.match, self._build_output) if line and command and command in _LIST_SIGNS.sub("", line[3])}
         if not steps:
             return ""
         number, name = steps.popitem()

@@ -27,8 +27,8 @@ def preprocess(inputs: Tensors) -> Tensors:
 @app.postprocess
 def postprocess(outputs: Tensors) -> tuple[Tensors, Parameters]:
     """From what the model gave to what the caller gets: the tensors, and `parameters` of the answer."""
-    confidence = outputs["probabilities"].max(axis=1)  # of each row's label
-    return outputs, {"app_release": APP_RELEASE, "lowest_confidence": round(float(confidence.min()), 4)}
+    confidence = outputs["probabilities"].max(axis=1).tolist()  # of each row's label
+    return outputs, {"app_release": APP_RELEASE, "lowest_confidence": round(min(confidence), 4)}
 
 
 # What the route below takes, as JSON Schema: it stands in /openapi.json, and so in the callers' tools.

@@ -215,12 +215,16 @@ class InferenceProtocol(HttpToolsProtocol):
         """A request begins. What ASGI wants to know of it is put together only when it goes that way."""
         self.url = b""
         self.headers = []
-        self.expect_100_continue = False
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header."""
+        self.headers.append((name.lower(), value))
 
     def _begin_the_long_way(self) -> None:
-        url, headers, expects = self.url, self.headers, self.expect_100_continue
+        url, headers = self.url, self.headers
         super().on_message_begin()
-        self.url, self.headers, self.expect_100_continue = url, headers, expects
+        self.url, self.headers = url, headers
+        self.expect_100_continue = any(name == b"expect" and value.lower() == b"100-continue" for name, value in headers)
         self.scope["headers"] = headers
         super().on_headers_complete()
 

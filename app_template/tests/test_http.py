@@ -268,3 +268,14 @@ def test_an_idle_connection_is_closed_and_one_in_use_is_not(odd_server: str, inf
         started = time.monotonic()
         assert connection.recv(65536) == b""
         assert time.monotonic() - started > 0.9
+
+
+def test_who_asks_first_whether_to_send_the_body_is_told_to_go_on(odd_server: str, infer_path: str) -> None:
+    body = json.dumps(_image(0)).encode()
+    head = f"POST {infer_path} HTTP/1.1\r\nHost: x\r\nExpect: 100-Continue\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    host, _, port = odd_server.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        connection.sendall(head)
+        assert connection.recv(65536) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        connection.sendall(body)
+        assert connection.recv(65536).startswith(b"HTTP/1.1 200 OK")

@@ -165,6 +165,22 @@ def test_a_failed_build_step_is_told_by_what_it_printed(prefix: str, shell: str)
     )
 
 
+def test_signs_that_lists_have_may_also_stand_in_a_command():
+    diagnostics = Diagnostics()
+    for line in (
+        "#10 [application 1/1] RUN --mount=type=bind,source=app     python -m compileall -q /out  && chmod -R u=rwX,go=rX /out-* && find [a-z]* {} +",
+        "#10 0.262 SyntaxError: invalid syntax",
+    ):
+        diagnostics.read(f" ~  docker-build:index:Image one updating (0s) [diff: ~context]; {line}")
+    diagnostics.collect(
+        error(
+            'failed to solve: process "/bin/sh -c eval \\"$0\\" || { sleep 1; exit 1; } python -m compileall -q /out  && chmod -R u=rwX,go=rX /out-* '
+            '&& find [a-z]* {} +" did not complete successfully: exit code: 1'
+        )
+    )
+    assert diagnostics.message() == "the image was not built, because the step [application 1/1] failed:\n    SyntaxError: invalid syntax"
+
+
 def test_a_failed_step_without_a_shell_is_told_by_what_it_printed():
     diagnostics = Diagnostics()
     for line in (

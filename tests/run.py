@@ -17,7 +17,7 @@ _PARALLEL = [*_PYTEST, "--numprocesses", "auto", "--dist", "worksteal"]
 
 STAGES: dict[str, list[list[str]]] = {
     "checks": [[str(_BIN / "ruff"), "format", "--check", "--quiet", "."], [str(_BIN / "ruff"), "check", "--quiet", "."], [str(_BIN / "pyright")]],
-    "app": [[*_PYTEST, "app_template/tests"]],
+    "app": [[*_PARALLEL, "app_template/tests"]],
     "unit": [[*_PARALLEL, "tests/unit"]],
     "tools": [[str(_BIN / "converge"), "local", "prepare"]],
     "clients": [[str(_BIN / "python"), "tests/clients/run.py"]],

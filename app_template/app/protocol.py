@@ -103,6 +103,7 @@ def decode(body: bytes, signature: Signature, header_length: int | None = None) 
             raise InvalidRequestError(f"the header 'inference-header-content-length' is {header_length}, but the body has {len(body)} bytes")
         body, reading = body[:header_length], _Reading(memoryview(body)[header_length:])
     # simdjson looks a field up by its name up to the first zero. (Most bodies have no backslash at all, which is found out much faster.)
+    # `find`, not `in`: bytes first take what is looked for as an integer, and fail at that, with every request.
     if body.find(b"\\") >= 0 and body.find(b"\\u0000") >= 0:
         return _request(_parse(body), signature, reading)
     parser = _parsers.pop() if _parsers else simdjson.Parser()

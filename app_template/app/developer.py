@@ -2,7 +2,7 @@
 
 import inspect
 import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeVar, overload
@@ -17,7 +17,7 @@ from starlette.types import ASGIApp
 
 from .errors import InvalidRequestError, RequestError, UnavailableError
 from .signature import NUMPY_TYPES, Signature, Tensor
-from .tensors import FLOATS, InferRequest, Parameters, Tensors, check_shape, listed
+from .tensors import FLOATS, InferRequest, Parameters, Tensors, check_ranges, check_shape, listed
 
 if TYPE_CHECKING:
     from .engine import Engine
@@ -100,7 +100,8 @@ class App:
     def preprocess(self, model: Any = None, *, ranges: Ranges | None = None) -> Any:
         """Decorator: from what the caller sent to what the model takes. `@app.preprocess`, or `@app.preprocess("model")` for one of several.
 
-        `ranges` tells callers, in /docs and /openapi.json, which values the function lets through: the lowest and highest by input.
+        `ranges` says which values callers may send: the lowest and highest, by input. Others, and NaN, are refused before the
+        function is called; /docs and /openapi.json tell it.
         """
         if ranges is not None:
             self._ranges[model] = ranges
@@ -175,9 +176,15 @@ class App:
 
     def hooks_of(self, model: str) -> tuple[Preprocess, Postprocess]:
         """What runs before and after a model."""
-        return self._before.of(model), self._after.of(model)
+        before, ranges = self._before.of(model), self.ranges_of(model)
 
-    def check(self, models: Sequence[str]) -> None:
+        def within_ranges(inputs: Tensors) -> Tensors:
+            check_ranges(inputs, ranges)
+            return before(inputs)
+
+        return within_ranges if ranges else before, self._after.of(model)
+
+    def check(self, models: Mapping[str, Signature]) -> None:
         """Does hooks.py fit itself and the models that are there? Raises AppError."""
         problems = list(self._problems)
         for around in (self._before, self._after):
@@ -185,6 +192,13 @@ class App:
                 f"hooks.py has @app.{around.kind}({name!r}), but there is no such model; there is: {listed(models)}"
                 for name in around.functions
                 if name is not None and name not in models
+            ]
+        for model, signature in models.items():
+            numeric = [tensor.name for tensor in signature.inputs if tensor.datatype not in ("BOOL", "BYTES")]
+            problems += [
+                f"hooks.py has ranges for {name!r}, which is no input of numbers of model {model!r}; these are: {listed(numeric) or 'none'}"
+                for name in self.ranges_of(model)
+                if name not in numeric
             ]
         if problems:
             raise AppError("; ".join(problems))

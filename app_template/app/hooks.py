@@ -1,10 +1,10 @@
 """Your own code around the model. Everything else in this folder serves it and need not be read.
 
-`Tensors` maps a name to a NumPy array. What comes in has been checked against the model's signature. To refuse a
-request raise InvalidRequestError: the caller gets a 400 with your text.
+`Tensors` maps a name to a NumPy array. What comes in has been checked against the model's signature and `ranges`. To
+refuse a request for another reason raise `InvalidRequestError` of `.developer`: the caller gets a 400 with your text.
 """
 
-from .developer import App, InvalidRequestError, Parameters, Request, Tensors, numbers
+from .developer import App, Parameters, Request, Tensors, numbers
 
 APP_NAME = "digits-app"
 # Change it and see it in every answer (`parameters.app_release`) and in GET /v2 (`version`).
@@ -18,10 +18,7 @@ app = App(APP_NAME, release=APP_RELEASE)
 @app.preprocess(ranges={"image": (0, BRIGHTEST_PIXEL)})
 def preprocess(inputs: Tensors) -> Tensors:
     """From what the caller sent to what the model takes. image: FP32 [rows, 64], an 8 x 8 picture row by row."""
-    lowest, highest = inputs["image"].min(), inputs["image"].max()
-    if not (lowest >= 0 and highest <= BRIGHTEST_PIXEL):
-        raise InvalidRequestError(f"input 'image': pixels must lie between 0 and 16, got {lowest:g} to {highest:g}")
-    return inputs
+    return inputs  # as it is: this model learned from the same pixels
 
 
 @app.postprocess

@@ -72,15 +72,15 @@ class Reply:
 class HttpJob(Job):
     """An infer request that came over HTTP."""
 
-    __slots__ = ("_body", "_header_length")
+    __slots__ = ("_header_length", "body")
 
     def __init__(self, body: bytes, header_length: int | None, arrived: float, trace_id: str = "") -> None:
         super().__init__(len(body), arrived, trace_id)
-        self._body = body
+        self.body = body
         self._header_length = header_length
 
     def decode(self, signature: Signature) -> InferRequest:
-        return protocol.decode(self._body, signature, self._header_length)
+        return protocol.decode(self.body, signature, self._header_length)
 
     def encode(self, model: Model, outputs: Tensors, parameters: Parameters) -> protocol.Answer:
         return protocol.encode_answer(self.request, outputs, parameters, model_name=model.name, model_version=model.version)

@@ -1,8 +1,8 @@
 """The short way of plain infer requests: from the HTTP parser to the model and back without ASGI in between.
 
 For a small model uvicorn's and ASGI's own work per request (a task, its messages, two writes) takes longer than the
-prediction. So this subclass of uvicorn's protocol keeps an infer request of a fast model to itself: requests that arrive in
-one turn of the event loop are collected, answered together, and written in one piece each. Everything else - other paths,
+prediction. So this subclass of uvicorn's protocol keeps an infer request of a fast model to itself: requests that are there
+together are collected, answered together, and written in one piece each. Everything else - other paths,
 slow models, large, chunked and binary bodies, and all requests when each must be authenticated, traced or logged - goes
 uvicorn's usual way to http_app.py, which answers with the same parts. Figures: docs/decisions.md.
 
@@ -25,6 +25,9 @@ from .metrics import Histogram
 
 _LONG_WAY = frozenset({HEADER_LENGTH, b"transfer-encoding", b"expect", b"upgrade", b"content-encoding"})
 """Headers that need more than the short way does."""
+_LONGEST_HEAD = 2048  # bytes of a head that is remembered
+_MOST_HEADS = 64
+_ENOUGH = 64  # requests that are answered together; from there on more of them save nothing
 
 
 class _Event:
@@ -37,14 +40,15 @@ class _Event:
 _EVENT = _Event()
 
 
-class _Exchange:
-    """One request on the short way, in the place where uvicorn keeps its own record of one: these names are uvicorn's."""
+class _Exchange(HttpJob):
+    """One request on the short way: a job, in the place where uvicorn keeps its own record of a request, whose names it has."""
 
-    __slots__ = ("body", "disconnected", "keep_alive", "message_event", "more_body", "response_complete", "trace_id")
+    __slots__ = ("disconnected", "keep_alive", "message_event", "more_body", "protocol", "response_complete", "target")
 
-    def __init__(self, *, keep_alive: bool, traceparent: bytes) -> None:
-        self.trace_id = trace_id(traceparent.decode("latin-1")) if traceparent else ""
-        self.body = b""
+    def __init__(self, target: "_Target", protocol: "InferenceProtocol", body: bytes = b"", *, keep_alive: bool = True, traceparent: bytes = b"") -> None:
+        super().__init__(body, None, 0.0, trace_id(traceparent.decode("latin-1")) if traceparent else "")
+        self.target = target
+        self.protocol = protocol
         self.disconnected = False
         self.keep_alive = keep_alive
         self.message_event = _EVENT
@@ -73,9 +77,11 @@ class ShortWay:
                 (f"/v2/models/{name}/versions/{version}/infer", "/v2/models/{model_name}/versions/{model_version}/infer"),
             ):
                 self._paths[path.encode()] = _Target(served, path, route, settings.image_digest, self.measured.of(route, 200))
+        self._heads: dict[bytes, _Target] = {}
         self._headers: list[tuple[bytes, bytes]] = []
         self._lines = b""
-        self._arrived: dict[_Target, list[tuple[InferenceProtocol, _Exchange, float]]] = {}
+        self._arrived: dict[_Target, list[_Exchange]] = {}
+        self._waiting = 0
 
     def target(self, url: bytes, headers: list[tuple[bytes, bytes]]) -> "tuple[_Target, bytes] | None":
         """Where the request leads, if it may go the short way, and its `traceparent`."""
@@ -92,39 +98,74 @@ class ShortWay:
                 return None
         return (target, traceparent) if 0 <= length <= self._limit and target.served.is_fast(length) else None
 
+    def known(self, data: bytes) -> "tuple[_Target, bytes] | None":
+        """Where a request leads, and its body, if these bytes are one whole request whose head has been parsed before, except for the body's length.
+
+        A client sends the same head again and again, and parsing it costs more than all else that is done to read a request.
+        """
+        start, end, body = _length_in(data)
+        target = self._heads.get(data[:start] + data[end:body])
+        if target is None:
+            return None
+        length = len(data) - body
+        return (target, data[body:]) if data[start:end] == b"%d" % length and length <= self._limit and target.served.is_fast(length) else None
+
+    def remember(self, data: bytes, exchange: _Exchange) -> None:
+        """The request was parsed, and these were the last bytes that came: if they are all of it, its head is known from now on."""
+        start, end, body = _length_in(data)
+        if data[body:] != exchange.body or not data[:start].lower().endswith(b"\r\ncontent-length: ") or not data[start:end].isdigit():
+            return
+        if exchange.trace_id or not exchange.keep_alive or body > _LONGEST_HEAD:
+            return  # it says more than where the request leads
+        if len(self._heads) >= _MOST_HEADS:
+            self._heads.clear()
+        self._heads[data[:start] + data[end:body]] = exchange.target
+
     def as_lines(self, headers: list[tuple[bytes, bytes]]) -> bytes:
         """Uvicorn's own headers, of which it makes a new list each second, for the date."""
         if headers is not self._headers:
             self._headers, self._lines = headers, b"".join([b"%b: %b\r\n" % header for header in headers])
         return self._lines
 
-    def arrived(self, target: "_Target", protocol: "InferenceProtocol", exchange: _Exchange) -> None:
-        """A request is complete; it is answered once all that came in the same turn are."""
-        if not self._arrived:
-            protocol.loop.call_soon(self._answer_all)
-        self._arrived.setdefault(target, []).append((protocol, exchange, time.perf_counter()))
+    def arrived(self, exchange: _Exchange) -> None:
+        """A request is complete; it is answered once nobody else comes: going from the network to the model and back has its price each time."""
+        exchange.size = len(exchange.body)
+        exchange.arrived = time.perf_counter()
+        self._arrived.setdefault(exchange.target, []).append(exchange)
+        self._waiting += 1
+        if self._waiting == 1:
+            loop = exchange.protocol.loop
+            loop.call_soon(self._answer_or_look_again, loop, 1)
+
+    def _answer_or_look_again(self, loop: asyncio.AbstractEventLoop, seen: int) -> None:
+        """Did the last look at the network bring more? One who is alone waits for none."""
+        if seen < self._waiting < _ENOUGH:
+            loop.call_soon(self._answer_or_look_again, loop, self._waiting)
+        else:
+            self._answer_all()
 
     def _answer_all(self) -> None:
-        arrived, self._arrived = self._arrived, {}
-        for target, requests in arrived.items():
+        arrived, self._arrived, self._waiting = self._arrived, {}, 0
+        for target, exchanges in arrived.items():
             # More than can be answered in the promised time are told so at once.
-            expected = target.served.expected(len(requests[0][1].body))
+            expected = target.served.expected(exchanges[0].size)
             room = max(1, int(self._queue_seconds / max(expected, 1e-6)))
-            jobs = [HttpJob(exchange.body, None, at, exchange.trace_id) for _, exchange, at in requests]
-            target.served.answer(jobs[:room])
-            for job in jobs[room:]:
-                self.engine.line.refuse(target.served, job, "queue", f"too much is waiting already: about {len(jobs) * expected:.1f} s", self._queue_seconds)
+            target.served.answer(exchanges[:room])
+            for exchange in exchanges[room:]:
+                message = f"too much is waiting already: about {len(exchanges) * expected:.1f} s"
+                self.engine.line.refuse(target.served, exchange, "queue", message, self._queue_seconds)
             close = self.engine.draining
-            for job, (protocol, exchange, at) in zip(jobs, requests, strict=True):
-                error = job.error
+            for exchange in exchanges:
+                error = exchange.error
                 if error is None:
-                    protocol.respond(exchange, target.head(job.answer.header_length), job.answer.body, close=close)
-                    target.answered.observe(time.perf_counter() - at)
+                    answer = exchange.answer
+                    exchange.protocol.respond(exchange, target.head(answer.header_length), answer.body, close=close)
+                    target.answered.observe(time.perf_counter() - exchange.arrived)
                 else:
-                    protocol.refuse(exchange, error, close=close)
-                    seconds = time.perf_counter() - at
+                    exchange.protocol.refuse(exchange, error, close=close)
+                    seconds = time.perf_counter() - exchange.arrived
                     self.measured.of(target.route, error.status).observe(seconds)
-                    self._tell("POST", target.path, error.status, seconds, model=target.served.model.name, trace_id=job.trace_id)
+                    self._tell("POST", target.path, error.status, seconds, model=target.served.model.name, trace_id=exchange.trace_id)
 
 
 class _Target:
@@ -146,6 +187,13 @@ class _Target:
         return self._json if header_length is None else b"%b%b: %d\r\n" % (self._raw, HEADER_LENGTH, header_length)
 
 
+def _length_in(data: bytes) -> tuple[int, int, int]:
+    """Where in a request the length of its body begins and ends, and where the body begins; nonsense where there is no such thing."""
+    start = data.find(b"ength: ") + len(b"ength: ")
+    end = data.find(b"\r", start)
+    return start, end, data.find(b"\r\n\r\n", end) + len(b"\r\n\r\n")
+
+
 class InferenceProtocol(HttpToolsProtocol):
     """One connection."""
 
@@ -153,9 +201,10 @@ class InferenceProtocol(HttpToolsProtocol):
 
     def __init__(self, config: Config, server_state: ServerState, app_state: dict[str, Any], _loop: asyncio.AbstractEventLoop | None = None) -> None:
         super().__init__(config, server_state, app_state, _loop)
-        self._target: _Target | None = None
+        self._target: _Target | None = None  # of the request whose body is awaited
         self._patience: asyncio.TimerHandle | None = None
         self._idle_since = 0.0  # the loop's time; 0: a request is under way
+        self._between = True  # nothing of a next request has been parsed
 
     def _unset_keepalive_if_required(self) -> None:
         """Uvicorn calls this when something arrives. The timer runs on, and then looks whether the connection has been idle so long."""
@@ -188,9 +237,20 @@ class InferenceProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes from the client."""
+        between = self._between
+        if between and (self.cycle is None or self.cycle.response_complete):
+            known = self.short_way.known(data)
+            if known is not None:
+                self._idle_since = 0.0
+                target, body = known
+                self.cycle = _Exchange(target, self, body)
+                self.short_way.arrived(self.cycle)
+                return
         super().data_received(data)
+        if between and self._between and type(self.cycle) is _Exchange:
+            self.short_way.remember(data, self.cycle)
         if self._target is not None and self._patience is None:  # the body is not complete yet
-            self._patience = self.loop.call_later(self.short_way.request_seconds, self._give_up, self.cycle)
+            self._patience = self.loop.call_later(self.short_way.request_seconds, self._give_up)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client is gone."""
@@ -205,14 +265,15 @@ class InferenceProtocol(HttpToolsProtocol):
             self._patience.cancel()
             self._patience = None
 
-    def _give_up(self, exchange: _Exchange) -> None:
+    def _give_up(self) -> None:
         target, self._patience, self._target = self._target, None, None
         if target is not None:
             self.short_way.measured.of(target.route, TimedOutError.status).observe(self.short_way.request_seconds)
-        self.refuse(exchange, TimedOutError(f"the body did not arrive within {self.short_way.request_seconds:g} s"), close=True)
+        self.refuse(self.cycle, TimedOutError(f"the body did not arrive within {self.short_way.request_seconds:g} s"), close=True)
 
     def on_message_begin(self) -> None:
         """A request begins. What ASGI wants to know of it is put together only when it goes that way."""
+        self._between = False
         self.url = b""
         self.headers = []
 
@@ -240,7 +301,7 @@ class InferenceProtocol(HttpToolsProtocol):
             return
         self._target, traceparent = found
         keep_alive = parser.get_http_version() != "1.0" and parser.should_keep_alive()
-        self.cycle: Any = _Exchange(keep_alive=keep_alive, traceparent=traceparent)
+        self.cycle: Any = _Exchange(self._target, self, keep_alive=keep_alive, traceparent=traceparent)
 
     def on_body(self, body: bytes) -> None:
         """A part of the body."""
@@ -251,14 +312,14 @@ class InferenceProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """The request is complete."""
-        target = self._target
-        if target is None:
+        self._between = True
+        if self._target is None:
             super().on_message_complete()
             return
         self._target = None
         if self._patience is not None:
             self._forget_patience()
-        self.short_way.arrived(target, self, self.cycle)
+        self.short_way.arrived(self.cycle)
 
     def respond(self, exchange: _Exchange, head: bytes, body: bytes, *, close: bool) -> None:
         """Writes the whole answer at once: two writes would wake the client twice."""

@@ -105,7 +105,7 @@ def serve(settings: Settings, place: Place) -> None:
     """
     models = load_all(settings.model_dir, CONTRACT, local_name=settings.model_name, intra_op_threads=settings.intra_op_threads)
     app = hooks.app
-    app.check(list(models))
+    app.check({name: model.signature for name, model in models.items()})
     metrics = Metrics(place.workers, place.index or 0, place.metrics_file)
     authenticator, tracer = _authenticator(settings), _tracer(settings, app)
     engine = Engine(models, app, settings, metrics, _sampler(settings))

@@ -1,6 +1,7 @@
 """What hooks.py is written with: who is called around which model, routes, mounted applications, and mistakes found at start."""
 
 import asyncio
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -29,10 +30,12 @@ class _Session:
         return [inputs["x"].sum(axis=1)]
 
 
+SIGNATURE = Signature((Tensor("x", "FP32", (-1, 2)),), (Tensor("y", "FP32", (-1,)),))
+
+
 def _engine(app: App, *names: str) -> Engine:
-    signature = Signature((Tensor("x", "FP32", (-1, 2)),), (Tensor("y", "FP32", (-1,)),))
-    models = {name: Model(name, "1", "0" * 64, signature, _Session()) for name in names or ("sums",)}  # pyright: ignore[reportArgumentType] - as much as is asked for
-    app.check(list(models))
+    models = {name: Model(name, "1", "0" * 64, SIGNATURE, _Session()) for name in names or ("sums",)}  # pyright: ignore[reportArgumentType] - as much as is asked for
+    app.check({name: model.signature for name, model in models.items()})
     app.engine = Engine(models, app, Settings.from_environment({"BATCHING": "off"}), Metrics())
     return app.engine
 
@@ -57,14 +60,61 @@ def test_functions_for_one_model_go_before_those_for_all() -> None:
 
     @app.preprocess("text", ranges={"x": (0, 1)})
     def text(inputs: Tensors) -> Tensors:
-        return inputs
+        return {"x": inputs["x"] + 1}
 
-    assert app.hooks_of("text")[0] is text
+    assert app.hooks_of("text")[0]({"x": np.zeros(1)}) == {"x": 1}
     assert app.hooks_of("other")[0] is everything
     tensors = {"x": np.zeros(1)}
     assert app.hooks_of("other")[1](tensors) is tensors
     assert app.ranges_of("text") == {"x": (0, 1)}
     assert app.ranges_of("other") == {}
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [([0, 5], ""), ([0.5, 2.25], ""), ([-1, 3], "got -1 to 3"), ([1, 5.5], "got 1 to 5.5"), ([np.nan, 1], "got nan to nan"), ([1, np.inf], "got 1 to inf")],
+)
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_values_outside_their_range_are_refused_before_the_function_sees_them(values: list[float], told: str, dtype: type) -> None:
+    app, seen = App("a", release="1"), list[Tensors]()
+
+    @app.preprocess(ranges={"x": (0, 5)})
+    def preprocess(inputs: Tensors) -> Tensors:
+        seen.append(inputs)
+        return inputs
+
+    preprocess_within, _ = app.hooks_of("sums")
+    inputs = {"x": np.array([[1, 1], values], dtype)}
+    if not told:
+        assert preprocess_within(inputs) is inputs
+    else:
+        with pytest.raises(InvalidRequestError, match=rf"^input 'x': values must lie between 0 and 5, {re.escape(told)}$"):
+            preprocess_within(inputs)
+    assert len(seen) == (not told)
+    assert preprocess is not preprocess_within  # the function itself stays as it was written, for its own tests
+
+
+def test_ranges_of_integers_are_exact() -> None:
+    app = App("a", release="1")
+    app.preprocess(ranges={"x": (0, 2**63 - 1)})(_function)
+    within = app.hooks_of("sums")[0]
+    within({"x": np.array([2**63 - 1], np.uint64)})
+    with pytest.raises(InvalidRequestError, match="values must lie between 0 and "):
+        within({"x": np.array([2**63], np.uint64)})
+
+
+def test_ranges_hold_for_the_apps_own_routes_too() -> None:
+    app = App("a", release="1")
+    app.preprocess(ranges={"x": (0, 1)})(_function)
+
+    @app.post("/sum")
+    async def add(request: Request) -> list[float]:
+        outputs, _ = await app.predict({"x": numbers(await request.json(), 1, 2)})
+        return outputs["y"].tolist()
+
+    assert _ask(app, "POST", "/sum", json=[[0.5, 0.25]]).json() == [0.75]
+    refused = _ask(app, "POST", "/sum", json=[[0.5, 2]])
+    assert (refused.status_code, refused.json()) == (400, {"error": "input 'x': values must lie between 0 and 1, got 0.5 to 2"})
 
 
 def _function(tensors: Tensors) -> Tensors:
@@ -79,6 +129,10 @@ async def _handler(request: Request) -> dict[str, str]:
     ("register", "message"),
     [
         (lambda app: app.preprocess("text")(_function), r"hooks.py has @app.preprocess\('text'\), but there is no such model; there is: sums$"),
+        (
+            lambda app: app.preprocess(ranges={"y": (0, 1)})(_function),
+            "^hooks.py has ranges for 'y', which is no input of numbers of model 'sums'; these are: x$",
+        ),
         (lambda app: (app.postprocess(_function), app.postprocess(_function)), "two functions @app.postprocess for all models; keep one"),
         (lambda app: app.get("/v2/mine")(_handler), "hooks.py: route GET /v2/mine: /v2 belongs to the service itself; choose another path"),
         (lambda app: app.post("/metrics")(_handler), "route POST /metrics: /metrics belongs to the service itself"),
@@ -92,7 +146,7 @@ def test_mistakes_are_found_at_start(register: Callable[[App], object], message:
     app = App("a", release="1")
     register(app)
     with pytest.raises(AppError, match=message) as error:
-        app.check(["sums"])
+        app.check({"sums": SIGNATURE})
     assert "\n" not in str(error.value)
 
 

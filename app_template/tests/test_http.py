@@ -132,11 +132,11 @@ def test_bad_requests_are_400_with_one_sentence(client: httpx.Client, infer_path
     assert response.json() == {"error": "the body is not valid JSON: Expecting value: line 1 column 1 (char 0)"}
 
 
-def test_the_apps_own_refusal_is_a_400(client: httpx.Client, infer_path: str, golden_input: dict[str, Any]) -> None:
+def test_values_outside_the_apps_ranges_are_a_400(client: httpx.Client, infer_path: str, golden_input: dict[str, Any]) -> None:
     too_bright = {**golden_input, "data": [value * 255 / 16 for value in golden_input["data"]]}
     response = client.post(infer_path, json={"inputs": [too_bright]})
     assert response.status_code == 400
-    assert response.json() == {"error": "input 'image': pixels must lie between 0 and 16, got 0 to 255"}
+    assert response.json() == {"error": "input 'image': values must lie between 0 and 16, got 0 to 255"}
 
 
 def test_tensors_may_travel_as_raw_bytes(client: httpx.Client, infer_path: str, golden_input: dict[str, Any]) -> None:

@@ -145,7 +145,7 @@ class HttpApp:
             if route == OTHER and self._extra is not None and self._is_developers(scope):
                 status = await self._pass_on(self._extra, scope, receive, send)
             else:
-                reply = await self._reply(route, values, scope, headers, receive, trace_id, started)
+                reply = await self._reply(route, values, scope, headers, receive, trace_id)
                 status = await self._send(reply, scope, send)
         except RequestError as error:
             status = await self._send(refusal(error), scope, send)
@@ -172,7 +172,7 @@ class HttpApp:
         if wanted == "all" or (wanted == "errors" and status >= 500 and status != 503):
             logs.access(method, path, status, seconds, model=model if model in self.engine.served else "", trace_id=trace_id, caller=caller)
 
-    async def _reply(self, route: str, values: Mapping[str, str], scope: Scope, headers: Headers, receive: Receive, trace_id: str, started: float) -> Reply:
+    async def _reply(self, route: str, values: Mapping[str, str], scope: Scope, headers: Headers, receive: Receive, trace_id: str) -> Reply:
         served = self.engine.find(values["model_name"], values.get("model_version")) if values else None
         if route == OTHER:
             raise self._nothing(scope["path"])
@@ -184,7 +184,7 @@ class HttpApp:
         if served is None:
             return self._page(route, headers)
         if route.endswith("/infer"):
-            return await self._infer(served, headers, receive, trace_id, started)
+            return await self._infer(served, headers, receive, trace_id)
         if route.endswith("/ready"):
             return self._ready({"name": served.model.name, "ready": True})
         return self._model_metadata(served)
@@ -234,10 +234,11 @@ class HttpApp:
         }
         return Reply(protocol.to_json(metadata), headers=self._headers[model.name])
 
-    async def _infer(self, served: Served, headers: Headers, receive: Receive, trace_id: str, started: float) -> Reply:
+    async def _infer(self, served: Served, headers: Headers, receive: Receive, trace_id: str) -> Reply:
         header_length = _header_length(headers)
         body = await self._read(headers, receive)
-        answer: protocol.Answer = await self.engine.answer(served, HttpJob(body, header_length, started, trace_id))
+        # It waits from here on: how long its body took to arrive is not for the queue to count.
+        answer: protocol.Answer = await self.engine.answer(served, HttpJob(body, header_length, time.perf_counter(), trace_id))
         model_headers = self._headers[served.model.name]
         if answer.header_length is None:
             return Reply(answer.body, headers=model_headers)

@@ -17,7 +17,7 @@ from starlette.types import ASGIApp
 
 from .errors import InvalidRequestError, RequestError, UnavailableError
 from .signature import NUMPY_TYPES, Signature, Tensor
-from .tensors import FLOATS, InferRequest, Parameters, Tensors, check_ranges, check_shape, listed
+from .tensors import FLOATS, NUMBERS, InferRequest, Parameters, Ranges, Tensors, check_ranges, check_shape, listed
 
 if TYPE_CHECKING:
     from .engine import Engine
@@ -28,7 +28,6 @@ Handler = Callable[["Request"], Any]
 HandlerT = TypeVar("HandlerT", bound=Handler)
 FunctionT = TypeVar("FunctionT", bound=Callable[[Tensors], Any])
 JsonSchema = Mapping[str, Any]
-Ranges = Mapping[str, tuple[float, float]]
 
 _OURS = frozenset({"v2", "docs", "openapi.json", "metrics"})
 """First parts of the paths that every service answers itself."""
@@ -194,7 +193,7 @@ class App:
                 if name is not None and name not in models
             ]
         for model, signature in models.items():
-            numeric = [tensor.name for tensor in signature.inputs if tensor.datatype not in ("BOOL", "BYTES")]
+            numeric = [tensor.name for tensor in signature.inputs if tensor.datatype in NUMBERS]
             problems += [
                 f"hooks.py has ranges for {name!r}, which is no input of numbers of model {model!r}; these are: {listed(numeric) or 'none'}"
                 for name in self.ranges_of(model)

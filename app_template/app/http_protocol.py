@@ -2,9 +2,9 @@
 
 For a small model uvicorn's and ASGI's own work per request (a task, its messages, two writes) takes longer than the
 prediction. So this subclass of uvicorn's protocol keeps an infer request of a fast model to itself: requests that are there
-together are collected, answered together, and written in one piece each. Everything else - other paths,
-slow models, large, chunked and binary bodies, and all requests when each must be authenticated, traced or logged - goes
-uvicorn's usual way to http_app.py, which answers with the same parts. Figures: docs/decisions.md.
+together are collected, answered together, and written in one piece each. Everything else - other paths, slow models, large,
+chunked and binary bodies, and all requests when each must be authenticated, traced or logged - goes uvicorn's usual way to
+http_app.py, which answers with the same parts. Figures: docs/decisions.md.
 
 It relies on uvicorn's internals; its version is pinned, and app_template/tests compare both ways.
 """
@@ -81,7 +81,6 @@ class ShortWay:
         self._headers: list[tuple[bytes, bytes]] = []
         self._lines = b""
         self._arrived: dict[_Target, list[_Exchange]] = {}
-        self._waiting = 0
 
     def target(self, url: bytes, headers: list[tuple[bytes, bytes]]) -> "tuple[_Target, bytes] | None":
         """Where the request leads, if it may go the short way, and its `traceparent`."""
@@ -112,11 +111,13 @@ class ShortWay:
 
     def remember(self, data: bytes, exchange: _Exchange) -> None:
         """The request was parsed, and these were the last bytes that came: if they are all of it, its head is known from now on."""
+        if exchange.trace_id or not exchange.keep_alive:
+            return  # it says more than where the request leads
         start, end, body = _length_in(data)
         if data[body:] != exchange.body or not data[:start].lower().endswith(b"\r\ncontent-length: ") or not data[start:end].isdigit():
             return
-        if exchange.trace_id or not exchange.keep_alive or body > _LONGEST_HEAD:
-            return  # it says more than where the request leads
+        if body > _LONGEST_HEAD:
+            return
         if len(self._heads) >= _MOST_HEADS:
             self._heads.clear()
         self._heads[data[:start] + data[end:body]] = exchange.target
@@ -131,21 +132,21 @@ class ShortWay:
         """A request is complete; it is answered once nobody else comes: going from the network to the model and back has its price each time."""
         exchange.size = len(exchange.body)
         exchange.arrived = time.perf_counter()
-        self._arrived.setdefault(exchange.target, []).append(exchange)
-        self._waiting += 1
-        if self._waiting == 1:
+        if not self._arrived:
             loop = exchange.protocol.loop
             loop.call_soon(self._answer_or_look_again, loop, 1)
+        self._arrived.setdefault(exchange.target, []).append(exchange)
 
     def _answer_or_look_again(self, loop: asyncio.AbstractEventLoop, seen: int) -> None:
         """Did the last look at the network bring more? One who is alone waits for none."""
-        if seen < self._waiting < _ENOUGH:
-            loop.call_soon(self._answer_or_look_again, loop, self._waiting)
+        waiting = sum(map(len, self._arrived.values()))
+        if seen < waiting < _ENOUGH:
+            loop.call_soon(self._answer_or_look_again, loop, waiting)
         else:
             self._answer_all()
 
     def _answer_all(self) -> None:
-        arrived, self._arrived, self._waiting = self._arrived, {}, 0
+        arrived, self._arrived = self._arrived, {}
         for target, exchanges in arrived.items():
             # More than can be answered in the promised time are told so at once.
             expected = target.served.expected(exchanges[0].size)
@@ -241,7 +242,7 @@ class InferenceProtocol(HttpToolsProtocol):
         if between and (self.cycle is None or self.cycle.response_complete):
             known = self.short_way.known(data)
             if known is not None:
-                self._idle_since = 0.0
+                self._unset_keepalive_if_required()
                 target, body = known
                 self.cycle = _Exchange(target, self, body)
                 self.short_way.arrived(self.cycle)

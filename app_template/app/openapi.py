@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .developer import OwnRoute, Ranges
+from .developer import OwnRoute
 from .signature import FREE, NUMPY_TYPES, Signature, Tensor
-from .tensors import FLOATS
+from .tensors import FLOATS, Ranges
 
 if TYPE_CHECKING:
     from .developer import App

@@ -14,8 +14,9 @@ from .openapi import openapi
 from .signature import FREE, Tensor
 
 if TYPE_CHECKING:
-    from .developer import App, JsonSchema, OwnRoute, Ranges
+    from .developer import App, JsonSchema, OwnRoute
     from .engine import Engine, Served
+    from .tensors import Ranges
 
 _LONGEST_CURL = 4000
 """Characters; a longer request stands in a file of its own. Shells have limits, and so have readers."""

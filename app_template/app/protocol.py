@@ -24,6 +24,7 @@ from .errors import InvalidRequestError
 from .signature import NUMPY_TYPES, Signature, Tensor
 from .tensors import (
     FLOATS,
+    NUMBERS,
     InferRequest,
     Parameters,
     Tensors,
@@ -44,8 +45,7 @@ __all__ = ["InferRequest", "InvalidRequestError", "Parameters", "Tensors", "deco
 # For each datatype of numbers: simdjson's own type that holds all of its values, NumPy's name for that, and the datatype itself.
 _BUFFERS: dict[str, tuple[Any, np.dtype[Any], np.dtype[Any]]] = {
     datatype: (code, np.dtype(wide), np.dtype(NUMPY_TYPES[datatype]))
-    for datatype in NUMPY_TYPES
-    if datatype not in ("BOOL", "BYTES")
+    for datatype in NUMBERS
     for code, wide in [("d", np.float64) if datatype in FLOATS else ("u", np.uint64) if datatype == "UINT64" else ("i", np.int64)]
 }
 _LONGEST_FRAME = 1024  # bytes before a request's numbers, and after them

@@ -18,9 +18,11 @@ from .signature import FREE, NUMPY_TYPES, Tensor
 
 Tensors = dict[str, NDArray[Any]]
 Parameters = dict[str, str | int | float | bool]
+Ranges = Mapping[str, tuple[float, float]]
 
 DATATYPES: dict[np.dtype[Any], str] = {np.dtype(target): datatype for datatype, target in NUMPY_TYPES.items()}
 FLOATS = frozenset({"FP16", "FP32", "FP64"})
+NUMBERS = frozenset(NUMPY_TYPES) - {"BOOL", "BYTES"}
 _LENGTH = struct.Struct("<I")  # before each element of a BYTES tensor
 _LONGEST_ECHO = 60
 
@@ -74,7 +76,7 @@ def check_shape(tensor: Tensor, shape: object) -> None:
     raise InvalidRequestError(f"input '{tensor.name}': shape must be {list(expected)}{free}, got {echo(shape)}")
 
 
-def check_ranges(inputs: Tensors, ranges: Mapping[str, tuple[float, float]]) -> None:
+def check_ranges(inputs: Tensors, ranges: Ranges) -> None:
     """All numbers of each input lie between its lowest and its highest. Raises InvalidRequestError."""
     for name, (lowest, highest) in ranges.items():
         array = inputs[name]

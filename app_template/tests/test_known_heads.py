@@ -23,11 +23,8 @@ from starlette.responses import Response
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
-try:
-    import hypothesis
-    from hypothesis import strategies as st
-except ImportError:
-    pytest.skip("only on the laptop: the image's test stage does without hypothesis", allow_module_level=True)
+hypothesis = pytest.importorskip("hypothesis", reason="only on the laptop: the image's test stage does without it")
+st = pytest.importorskip("hypothesis.strategies")
 
 
 @pytest.fixture(scope="module")
